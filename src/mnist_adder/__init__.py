@@ -1,0 +1,3 @@
+"""mnist-adder."""
+
+__version__ = "0.1.0"

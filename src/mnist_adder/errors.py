@@ -1,0 +1,37 @@
+"""Every error a user can meet. The message says what came, what is allowed and what to do.
+
+::
+
+    MnistAdderError
+    ├── DataError        a dataset that cannot be had, read or trusted
+    ├── DesignError      a design or a recipe setting that does not exist or makes no sense
+    ├── PictureError     a file or array that is no picture of one digit
+    ├── NumberError      a number that is not one of 0..9
+    └── RunError         a run folder that is missing, incomplete, taken or contradicts itself
+
+The command line prints the message on one line and exits with 2.
+"""
+
+
+class MnistAdderError(Exception):
+    """The base: ``except MnistAdderError`` catches whatever this package raises on purpose."""
+
+
+class DataError(MnistAdderError):
+    """A dataset cannot be had, read or trusted."""
+
+
+class DesignError(MnistAdderError, ValueError):
+    """A design, or a setting of its recipe, does not exist or makes no sense."""
+
+
+class PictureError(MnistAdderError, ValueError):
+    """A file or an array is no picture of one digit."""
+
+
+class NumberError(MnistAdderError, ValueError):
+    """A number is not one of 0..9."""
+
+
+class RunError(MnistAdderError):
+    """A run folder is missing, incomplete, taken or contradicts itself."""
