@@ -1,0 +1,97 @@
+"""Random affine changes of whole batches: turned, shifted, scaled and sheared, each image its own way.
+
+In: a batch of images and a generator. Out: a batch of changed images, on the same device. Next: batches,
+which applies it to each batch of an epoch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mnist_adder.errors import DesignError
+
+_LARGEST = {"rotation_degrees": 180.0, "translation_pixels": math.inf, "scale": 1.0, "shear_degrees": 90.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augment:
+    """How far images are changed at random; each amount is drawn evenly from its range for each image.
+
+    With every setting at 0 the images come back untouched, the very same tensor.
+
+    Raises:
+        DesignError: a setting outside the range given for it.
+    """
+
+    rotation_degrees: float = 0.0
+    """Turned by up to this angle either way, about the centre; 0..180."""
+    translation_pixels: float = 0.0
+    """Shifted by up to this far left or right, and up or down; 0 or more."""
+    scale: float = 0.0
+    """Enlarged by a factor between 1 - scale and 1 + scale; 0 to below 1."""
+    shear_degrees: float = 0.0
+    """Slanted sideways by up to this angle either way; 0 to below 90."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value, largest = getattr(self, field.name), _LARGEST[field.name]
+            allowed = 0 <= value <= largest if field.name == "rotation_degrees" else 0 <= value < largest
+            if not allowed:
+                raise DesignError(f"The augmentation's {field.name} is {value}: it must be 0 to {largest:g}.")
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Change each image of a batch.
+
+        Args:
+            images: (B, 1, 28, 28) float32 in [0, 1]; squares of other sizes will do.
+            generator: on the images' device.
+
+        Returns:
+            A tensor like ``images``: bilinear between pixels, so in [0, 1] up to rounding; dark outside.
+        """
+        if self == Augment():
+            return images
+        count, _, height, width = images.shape
+        theta = self._draw(count, width, generator)
+        # Under autocast the product would be bfloat16, and bfloat16 cannot tell neighbouring pixels apart.
+        with torch.autocast(images.device.type, enabled=False):
+            grid = (theta @ _basis(height, width, images.device)).view(count, height, width, 2)
+        return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+    def _draw(self, count: int, width: int, generator: torch.Generator) -> Tensor:
+        """(B, 6): the rows of each inverse map, which takes a place in the result to one in the image.
+
+        Forward a point p goes to ``scale * turn(shear(p)) + shift``, in units of half an image. Inverse, in
+        closed form: ``unshear(unturn(p - shift)) / scale``.
+        """
+        drawn = torch.rand(5, count, generator=generator, device=generator.device).mul_(2).sub_(1)
+        angle = drawn[0] * math.radians(self.rotation_degrees)
+        slant = (drawn[1] * math.radians(self.shear_degrees)).tan_()
+        shrink = (drawn[2] * self.scale).add_(1).reciprocal_()
+        across, down = (drawn[3:] * (self.translation_pixels * 2 / width)).unbind()
+        cosine, sine = angle.cos() * shrink, angle.sin() * shrink
+        a, b = cosine + slant * sine, sine - slant * cosine
+        c, d = -sine, cosine
+        return torch.stack((a, b, -a * across - b * down, c, d, -c * across - d * down), dim=1)
+
+
+@lru_cache(maxsize=8)
+def _basis(height: int, width: int, device: torch.device) -> Tensor:
+    """(6, H * W * 2): times (B, 6) it gives every pixel's (x, y) in the image, as grid_sample reads them.
+
+    It is what ``affine_grid`` computes, as one matrix product that is several times as quick.
+    """
+    y = (torch.arange(height, device=device) * 2 + 1 - height) / height
+    x = (torch.arange(width, device=device) * 2 + 1 - width) / width
+    ones = torch.ones(height, width, device=device)
+    rows = torch.stack((x * ones, y[:, None] * ones, ones))
+    basis = torch.zeros(2, 3, height, width, 2, device=device)
+    basis[0, ..., 0] = rows
+    basis[1, ..., 1] = rows
+    return basis.view(6, -1)

@@ -1,0 +1,80 @@
+"""What all tests share: the data they run on, and the rule that nothing is skipped in CI.
+
+``corpus`` is real MNIST where ``MNIST_ADDER_DATA`` names its folder, else the bundled digits; tests that
+take it pass with either. Tests marked ``mnist`` need the real files. Tests marked ``gpu`` are left out
+altogether where there is no CUDA device. With ``CI=true`` any test that is skipped has failed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from mnist_adder.data import Corpus, load_corpus
+
+HAS_MNIST = bool(os.environ.get("MNIST_ADDER_DATA"))
+IN_CI = os.environ.get("CI", "").lower() == "true"
+
+# A shared machine has slow moments, so no deadline; CI runs the same examples each time.
+settings.register_profile("mnist-adder", deadline=None, database=None, derandomize=IN_CI, max_examples=50)
+settings.load_profile("mnist-adder")
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Corpus:
+    """Real MNIST if its folder is named, else the bundled digits."""
+    return load_corpus("mnist" if HAS_MNIST else "digits")
+
+
+@pytest.fixture
+def mnist(corpus: Corpus) -> Corpus:
+    """Real MNIST, for tests marked ``mnist``."""
+    if corpus.dataset != "mnist":
+        pytest.fail("a test that takes the fixture mnist must be marked @pytest.mark.mnist")
+    return corpus
+
+
+@pytest.fixture(scope="session")
+def mnist_folder() -> Path:
+    """The folder of the four MNIST files, for tests marked ``mnist``."""
+    return Path(os.environ["MNIST_ADDER_DATA"]).expanduser()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not HAS_MNIST:
+        reason = "set MNIST_ADDER_DATA to the folder of the four MNIST files"
+        for item in items:
+            if item.get_closest_marker("mnist"):
+                item.add_marker(pytest.mark.skip(reason=reason))
+    on_gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if on_gpu and not _has_cuda():
+        config.hook.pytest_deselected(items=on_gpu)
+        items[:] = [item for item in items if item not in on_gpu]
+
+
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI does not allow: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if IN_CI and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI does not allow: {report.longrepr}"
+    return report

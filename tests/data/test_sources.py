@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from mnist_adder.data import Corpus, load_corpus
+from mnist_adder.data.release import MNIST, Release
+from mnist_adder.errors import DataError
+
+NAMES = [file.name for file in MNIST.files]
+Folder = tuple[Path, Release]
+Encode = Callable[[NDArray[np.uint8]], bytes]
+
+
+def refusal(folder: Path, release: Release) -> str:
+    """The one message with which every mode refuses a folder."""
+    messages = set()
+    for dataset in ("auto", "mnist"):
+        with pytest.raises(DataError) as caught:
+            load_corpus(dataset, folder, pytest.fail, release=release)
+        messages.add(str(caught.value))
+    (message,) = messages
+    return message
+
+
+def test_reads_a_folder(small: Folder) -> None:
+    folder, release = small
+    corpus = load_corpus("mnist", folder, release=release)
+    assert corpus.dataset == "mnist"
+    assert str(folder) in corpus.origin
+    assert corpus.train_images.shape == (40, 28, 28)
+    assert corpus.test_images.shape == (20, 28, 28)
+    assert corpus.train_images.dtype == corpus.test_images.dtype == torch.uint8
+    assert corpus.train_digits.dtype == corpus.test_digits.dtype == torch.int64
+    assert corpus.train_digits.tolist() == [i % 10 for i in range(40)]
+    expected = np.random.default_rng(7).integers(0, 256, (40, 28, 28), np.uint8)
+    np.testing.assert_array_equal(corpus.train_images.numpy(), expected)
+
+
+def test_the_variable_names_a_folder_and_an_argument_goes_before_it(
+    small: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, release = small
+    monkeypatch.setenv("MNIST_ADDER_DATA", str(folder))
+    assert load_corpus(release=release).dataset == "mnist"
+    monkeypatch.setenv("MNIST_ADDER_DATA", str(tmp_path / "nowhere"))
+    assert load_corpus("auto", folder, release=release).dataset == "mnist"
+    with pytest.raises(DataError, match=r"no folder .*nowhere \(named by MNIST_ADDER_DATA\)"):
+        load_corpus("auto", release=release)
+    assert load_corpus("digits").dataset == "digits"  # which needs no folder, and so minds none
+
+
+def test_unpacked_and_newly_packed_files_are_the_same_data(small: Folder) -> None:
+    folder, release = small
+    before = load_corpus("mnist", folder, release=release)
+    for name in NAMES[:2]:
+        path = folder / f"{name}.gz"
+        (folder / name).write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+    path = folder / f"{NAMES[2]}.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), 1, mtime=5))
+    after = load_corpus("mnist", str(folder), release=release)
+    assert after.sha256 == before.sha256
+    assert torch.equal(after.test_images, before.test_images)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_file_is_named(small: Folder, name: str) -> None:
+    folder, release = small
+    (folder / f"{name}.gz").unlink()
+    assert f"has no {name}.gz" in refusal(folder, release)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_truncated_file_is_named(small: Folder, name: str) -> None:
+    folder, release = small
+    path = folder / f"{name}.gz"
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    assert f"{path} is truncated" in refusal(folder, release)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("packed", [True, False])
+def test_one_changed_byte_is_named(small: Folder, name: str, packed: bool) -> None:
+    folder, release = small
+    path = folder / f"{name}.gz"
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    content[-1] ^= 1
+    if not packed:
+        path.unlink()
+        path = folder / name
+    path.write_bytes(gzip.compress(content) if packed else content)
+    message = refusal(folder, release)
+    assert f"{path} is damaged" in message
+    assert hashlib.sha256(content).hexdigest() in message
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 1), (0, 2), (1, 3), (2, 3)])
+def test_swapped_files_are_named(small: Folder, first: int, second: int) -> None:
+    folder, release = small
+    one, two = folder / f"{NAMES[first]}.gz", folder / f"{NAMES[second]}.gz"
+    content = one.read_bytes()
+    one.write_bytes(two.read_bytes())
+    two.write_bytes(content)
+    assert f"{one} holds the content of {NAMES[second]}" in refusal(folder, release)
+
+
+def test_other_data_in_the_same_form_are_refused(small: Folder, encode: Encode) -> None:
+    folder, release = small
+    path = folder / f"{NAMES[0]}.gz"
+    path.write_bytes(gzip.compress(encode(np.zeros((41, 28, 28), np.uint8))))
+    assert f"{path} holds an array of (41, 28, 28), where MNIST has one of (40, 28, 28)" in refusal(
+        folder, release
+    )
+
+
+def test_a_label_over_nine_is_named(small: Folder, encode: Encode) -> None:
+    folder, release = small
+    path = folder / f"{NAMES[3]}.gz"
+    path.write_bytes(gzip.compress(encode(np.full(20, 11, np.uint8))))
+    assert f"{path} is damaged: it holds the label 11" in refusal(folder, release)
+
+
+def test_a_file_in_place_of_the_folder_is_refused(small: Folder) -> None:
+    folder, release = small
+    assert "There is no folder" in refusal(folder / f"{NAMES[0]}.gz", release)
+
+
+def test_the_cache_is_used_without_a_word(small: Folder, tmp_path: Path) -> None:
+    folder, release = small
+    shutil.copytree(folder, tmp_path / "cache" / "mnist")
+    corpus = load_corpus("auto", notify=pytest.fail, release=release)
+    assert corpus.dataset == "mnist"
+    assert str(tmp_path / "cache" / "mnist") in corpus.origin
+
+
+def test_a_damaged_cache_is_never_used(small: Folder, tmp_path: Path) -> None:
+    folder, release = small
+    shutil.copytree(folder, tmp_path / "cache" / "mnist")
+    path = tmp_path / "cache" / "mnist" / f"{NAMES[2]}.gz"
+    path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    said: list[str] = []
+    with pytest.raises(DataError, match="cannot be downloaded"):  # there are no mirrors
+        load_corpus("mnist", notify=said.append, release=release)
+    assert load_corpus("auto", notify=said.append, release=release).dataset == "digits"
+    assert said[0] == f"{path} is damaged and will be downloaded again."
+
+
+def test_the_fallback_is_announced(small: Folder, corpus: Corpus) -> None:
+    release = small[1]
+    said: list[str] = []
+    assert load_corpus(notify=said.append, release=release).dataset == "digits"
+    assert "WITHOUT MNIST" in said[-1]
+    assert "scikit-learn" in said[-1]
+    assert "MNIST_ADDER_DATA" in said[-1]
+    with pytest.warns(UserWarning, match="WITHOUT MNIST"):
+        load_corpus(release=release)
+
+
+def test_nonsense_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="'emnist': choose auto, mnist or digits"):
+        load_corpus("emnist")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="needs no folder"):
+        load_corpus("digits", tmp_path)
+
+
+def test_the_fingerprint_depends_on_the_data(small: Folder, tmp_path: Path) -> None:
+    folder, release = small
+    bundled = load_corpus("digits")
+    assert bundled.sha256 == load_corpus("digits").sha256
+    assert bundled.sha256 != load_corpus("mnist", folder, release=release).sha256
+    assert len(bundled.sha256) == 64
+
+
+@pytest.mark.mnist
+def test_real_mnist_is_what_it_should_be(mnist: Corpus) -> None:
+    assert mnist.train_images.shape == (60_000, 28, 28)
+    assert mnist.test_images.shape == (10_000, 28, 28)
+    assert mnist.train_digits[:8].tolist() == [5, 0, 4, 1, 9, 2, 1, 3]
+    assert mnist.test_digits.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert mnist.sha256 == "25c98f992c005963b7428e1f38418b233c9b286cc403519287eb8063f0bcfe07"
+
+
+@pytest.mark.mnist
+def test_the_real_files_are_the_published_ones(mnist_folder: Path) -> None:
+    for file in MNIST.files:
+        path = mnist_folder / f"{file.name}.gz"
+        if path.exists():  # they may lie there unpacked
+            assert path.stat().st_size == file.packed_bytes
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == file.packed_sha256
+    assert all(mirror.startswith("https://") and mirror.endswith("/") for mirror in MNIST.mirrors)
