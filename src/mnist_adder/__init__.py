@@ -1,3 +1,44 @@
-"""mnist-adder."""
+"""A picture of a handwritten digit and a number go in; the digit and the sum come out.
+
+::
+
+    from mnist_adder import MNISTAdder, designs, load_run, predict
+
+Names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mnist_adder import designs
+    from mnist_adder.data import MNISTAdder
+    from mnist_adder.inference import Predictor, predict
+    from mnist_adder.runs import load_run
+    from mnist_adder.training import train
 
 __version__ = "0.1.0"
+
+__all__ = ["MNISTAdder", "Predictor", "designs", "load_run", "predict", "train"]
+
+_HOMES = {
+    "MNISTAdder": "data",
+    "Predictor": "inference",
+    "load_run": "runs",
+    "predict": "inference",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "designs":
+        return importlib.import_module("mnist_adder.designs")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"mnist_adder.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,16 @@ def write_text(path: Path, content: str) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` as indented JSON, whole or not at all; NaN and infinity are refused."""
-    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    """Write ``content`` as indented JSON, whole or not at all; NaN and infinity are refused.
+
+    A list of plain values stands on one line, so that a table of numbers looks like one.
+    """
+    text = json.dumps(content, indent=2, allow_nan=False)
+    write_text(path, re.sub(r"\[\n[^][{}]*\]", _on_one_line, text) + "\n")
+
+
+def _on_one_line(array: re.Match[str]) -> str:
+    return "[" + " ".join(array[0][1:-1].split()) + "]"
 
 
 def _umask() -> int:

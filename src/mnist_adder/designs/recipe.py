@@ -1,0 +1,95 @@
+"""A recipe: everything about training that belongs to a design, as one frozen value.
+
+Designs declare one, ``--set key=value`` overrides single settings, training follows it, and the run's
+config.json records it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from mnist_adder.errors import DesignError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to train a design.
+
+    Raises:
+        DesignError: a setting is out of its range.
+    """
+
+    epochs: int
+    batch_size: int = 256
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float  # the highest one, under onecycle
+    momentum: float = 0.9  # adamw: its first beta
+    weight_decay: float = 0.0
+    schedule: Literal["onecycle", "constant"] = "onecycle"
+    warmup: float = 0.25  # fraction of the steps in which onecycle climbs
+    digit_weight: float = 1.0  # of the digit's loss in the total
+    sum_weight: float = 1.0  # of the sum's loss in the total
+    average: Literal["none", "ema", "swa"] = "none"  # of the weights, over the steps
+    average_decay: float = 0.99  # ema: what remains of the average after a step
+    average_start: float = 0.75  # swa: fraction of the epochs after which averaging begins
+    rotation_degrees: float = 0.0  # augmentation: drawn from -this..this for each image
+    translation_pixels: float = 0.0
+    scale: float = 0.0  # 0.1: from 0.9 to 1.1 times the size
+    shear_degrees: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, kind in get_type_hints(type(self)).items():
+            self._check_kind(name, kind, getattr(self, name))
+        self._check("epochs", self.epochs >= 1, "at least 1")
+        self._check("batch_size", self.batch_size >= 2, "at least 2, which batch normalisation needs")
+        self._check("learning_rate", self.learning_rate > 0, "above 0")
+        for name in ("momentum", "average_decay", "average_start"):
+            self._check(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
+        self._check("warmup", 0 < self.warmup < 1, "between 0 and 1")
+        for name in ("weight_decay", "digit_weight", "sum_weight"):
+            self._check(name, getattr(self, name) >= 0, "0 or more")
+        self._check("sum_weight", self.digit_weight + self.sum_weight > 0, "above 0 if digit_weight is 0")
+        for name, top in (("rotation_degrees", 180), ("translation_pixels", 14), ("shear_degrees", 60)):
+            self._check(name, 0 <= getattr(self, name) <= top, f"0..{top}")
+        self._check("scale", 0 <= self.scale < 1, "at least 0 and below 1")
+
+    def replaced(self, settings: Mapping[str, str]) -> Recipe:
+        """This recipe with some settings given as text, as in ``--set epochs=3``.
+
+        Raises:
+            DesignError: there is no such setting, or the text is not of its kind.
+        """
+        kinds = get_type_hints(type(self))
+        return dataclasses.replace(
+            self, **{name: _parse(name, text, kinds) for name, text in settings.items()}
+        )
+
+    def _check(self, name: str, holds: bool, allowed: str) -> None:
+        if not holds:
+            raise DesignError(f"{name} is {getattr(self, name)}, but must be {allowed}.")
+
+    def _check_kind(self, name: str, kind: Any, value: object) -> None:
+        if get_origin(kind) is Literal:
+            self._check(name, value in get_args(kind), "one of " + ", ".join(get_args(kind)))
+        elif kind is int:
+            self._check(name, isinstance(value, int) and not isinstance(value, bool), "a whole number")
+        else:
+            self._check(name, isinstance(value, int | float) and abs(value) < float("inf"), "a finite number")
+
+
+def _parse(name: str, text: str, kinds: Mapping[str, Any]) -> Any:
+    if name not in kinds:
+        near = difflib.get_close_matches(name, kinds, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise DesignError(f"There is no setting {name!r}.{hint} There are: {', '.join(kinds)}.")
+    try:
+        if kinds[name] is int:
+            return int(text)
+        return float(text) if kinds[name] is float else text
+    except ValueError:
+        kind = "a whole number" if kinds[name] is int else "a number"
+        raise DesignError(f"{name} is {text!r}, but must be {kind}.") from None

@@ -1,0 +1,55 @@
+"""Evaluating a trained design on the pairs of a split.
+
+A design and a dataset come in, Metrics go out; training writes them to results.json and
+``mnist-adder evaluate`` prints them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from mnist_adder.data import MNISTAdder, load_corpus
+from mnist_adder.errors import RunError
+from mnist_adder.evaluation.metrics import Metrics, ask, measure
+from mnist_adder.machine import best_device
+
+if TYPE_CHECKING:
+    from mnist_adder.designs import Adder
+    from mnist_adder.runs import Run
+
+IMAGES_AT_ONCE = 500
+"""Small enough that the activations of a chunk stay near the processor."""
+
+
+def evaluate(design: Adder, dataset: MNISTAdder) -> Metrics:
+    """Count on all pairs of a split: every image with each of the ten numbers, in float32.
+
+    The design's device is used, and its mode is left as it was found.
+    """
+    device = next(design.parameters()).device
+    was_training = design.training
+    design.eval()
+    images, digits = dataset.images.to(device), dataset.digits.to(device)
+    pieces = zip(images.split(IMAGES_AT_ONCE), digits.split(IMAGES_AT_ONCE), strict=True)
+    answers = [ask(design, piece.float() / 255, piece_digits) for piece, piece_digits in pieces]
+    design.train(was_training)
+    return measure(answers, digits)
+
+
+def evaluate_run(
+    run: Run, *, split: Literal["test", "validation"] = "test", data_dir: Path | None = None
+) -> Metrics:
+    """Load a run's weights and the dataset it was trained on, and evaluate on ``split``.
+
+    Raises:
+        DataError: the dataset cannot be had.
+        RunError: the dataset's content is not the one the run was trained on.
+    """
+    corpus = load_corpus(run.config.dataset, data_dir)
+    if corpus.sha256 != run.config.data_sha256:
+        raise RunError(
+            f"{run.folder} was trained on {run.config.dataset} with checksum {run.config.data_sha256[:12]}, "
+            f"but {corpus.origin} has {corpus.sha256[:12]}. Give the folder it was trained on by --data-dir."
+        )
+    return evaluate(run.load_design().to(best_device()), MNISTAdder(split=split, corpus=corpus))

@@ -1,0 +1,79 @@
+"""What a run runs on: the device in words, the precision it gains from, versions and commit.
+
+Nothing comes in; the facts that config.json records go out.
+"""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+import lightning
+import numpy
+import torch
+
+import mnist_adder
+
+
+def best_device() -> torch.device:
+    """A GPU where there is one, else the processor."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def describe_device(device: torch.device) -> str:
+    """The device in words: the card's name, or the processor's."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type == "cpu":
+        return f"CPU ({_processor()})"
+    return device.type.upper()
+
+
+def best_precision(device: torch.device) -> Literal["32-true", "bf16-mixed"]:
+    """bfloat16 where the device calculates in it natively and so gains from it, else float32."""
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return "bf16-mixed" if native else "32-true"
+
+
+def versions() -> dict[str, str]:
+    """The versions that decide what a run computes."""
+    return {
+        "mnist-adder": mnist_adder.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "lightning": lightning.__version__,
+        "numpy": numpy.__version__,
+    }
+
+
+def source_commit() -> str | None:
+    """The git commit of this package's source, ``+changes`` if edited since; None outside a checkout."""
+    here = Path(mnist_adder.__file__).parent
+    if _git(here, "ls-files", "--error-unmatch", "__init__.py") is None:
+        return None  # not a checkout, or one that merely contains the environment we are installed in
+    commit = _git(here, "rev-parse", "HEAD")
+    changed = _git(here, "status", "--porcelain", "--", ".")
+    return f"{commit}+changes" if commit and changed else commit
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

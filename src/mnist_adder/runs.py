@@ -1,0 +1,203 @@
+"""A run is a folder: config.json, model.safetensors, metrics.csv, results.json.
+
+Training writes it; evaluation, prediction and reports read it. Whoever has the folder has everything
+that is needed to repeat the run or to use what it learned.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mnist_adder.errors import DesignError, RunError
+from mnist_adder.files import write_bytes, write_json, write_text
+
+if TYPE_CHECKING:
+    from mnist_adder.designs import Adder, Recipe
+
+RUNS = Path("runs")
+"""Where runs are put when no folder is named, below the working directory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything that is needed to repeat a run, and what it ran on."""
+
+    design: str
+    recipe: Recipe
+    seed: int
+    dataset: Literal["mnist", "digits"]
+    data_sha256: str
+    device: str  # in words, with the processor's or the card's name
+    precision: Literal["32-true", "bf16-mixed"]  # as Lightning names it
+    devices: int  # processes that trained together
+    threads: int  # of each process
+    versions: dict[str, str] = field(default_factory=dict)
+    commit: str | None = None  # of the source, where it was a git checkout
+
+    def to_json(self) -> dict[str, Any]:
+        """The config as JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], where: Path) -> RunConfig:
+        """The config back from JSON values.
+
+        Raises:
+            RunError: a key is missing or unknown, or the recipe is not a recipe.
+        """
+        from mnist_adder.designs import Recipe
+
+        try:
+            return cls(**{**values, "recipe": Recipe(**values["recipe"])})
+        except (TypeError, KeyError, DesignError) as error:
+            raise RunError(f"{where} is not a config of this version of mnist-adder: {error}.") from None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder."""
+
+    folder: Path
+    config: RunConfig
+
+    @classmethod
+    def create(cls, folder: Path, config: RunConfig) -> Run:
+        """Make the folder and write its config.
+
+        Raises:
+            RunError: there is something in the folder already, or it cannot be made.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if any(folder.iterdir()):
+                raise RunError(f"{folder} is not empty. Name another folder with --run-dir.")
+            write_json(folder / "config.json", config.to_json())
+        except OSError as error:
+            raise RunError(f"{folder} cannot be used as a run folder: {error.strerror}.") from None
+        return cls(folder, config)
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """results.json: what was measured when training ended.
+
+        Raises:
+            RunError: training has not ended yet.
+        """
+        return _read_json(self.folder / "results.json")
+
+    @property
+    def metrics(self) -> list[dict[str, float]]:
+        """metrics.csv: a row an epoch."""
+        rows = csv.DictReader(io.StringIO(_read_text(self.folder / "metrics.csv")))
+        return [{name: float(value) for name, value in row.items()} for row in rows]
+
+    def load_design(self) -> Adder:
+        """The trained network, on the CPU, in evaluation mode.
+
+        Raises:
+            RunError: the weights are missing, damaged or those of another design.
+        """
+        import safetensors
+        from safetensors.torch import load
+
+        from mnist_adder import designs
+
+        path = self.folder / "model.safetensors"
+        try:
+            design = designs.get(self.config.design)()
+            design.load_state_dict(load(path.read_bytes()))
+        except FileNotFoundError:
+            raise RunError(f"{self.folder} has no model.safetensors: its training did not end.") from None
+        except (safetensors.SafetensorError, RuntimeError, DesignError) as error:
+            reason = " ".join(str(error).split())
+            raise RunError(f"{path} does not hold the weights of {self.config.design}: {reason}") from None
+        return design.eval()
+
+    def save_design(self, design: Adder) -> None:
+        """Write model.safetensors, whole or not at all."""
+        from safetensors.torch import save
+
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in design.state_dict().items()}
+        write_bytes(self.folder / "model.safetensors", save(weights, {"design": self.config.design}))
+
+    def save_metrics(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Write metrics.csv, whole or not at all; all rows have the first one's columns."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(self.folder / "metrics.csv", text.getvalue())
+
+    def save_results(self, results: Mapping[str, Any]) -> None:
+        """Write results.json, whole or not at all."""
+        write_json(self.folder / "results.json", results)
+
+
+def load_run(folder: str | Path | None = None) -> Run:
+    """Open a run folder; without one, the newest finished run below ``runs/``.
+
+    Example::
+
+        run = load_run("runs/exact-sum")
+        run.results["joint_accuracy"]
+
+    Raises:
+        RunError: there is no such run, or its config is not one of this version.
+    """
+    path = latest_run() if folder is None else Path(folder)
+    if not path.is_dir():
+        raise RunError(f"There is no run folder {path}. Make one with: mnist-adder train")
+    config = _read_json(path / "config.json")
+    return Run(path, RunConfig.from_json(config, path / "config.json"))
+
+
+def latest_run() -> Path:
+    """The finished run below ``runs/`` whose results are the newest.
+
+    Raises:
+        RunError: there is none.
+    """
+    finished = sorted(RUNS.glob("*/results.json"), key=lambda path: path.stat().st_mtime)
+    if not finished:
+        raise RunError(f"There is no finished run in {RUNS.resolve()} yet. Make one with: mnist-adder train")
+    return finished[-1].parent
+
+
+def new_folder(design: str, seed: int) -> Path:
+    """A folder below ``runs/`` that is not there yet, named after the design, the seed and the time."""
+    stem = f"{design}-seed{seed}-{datetime.now():%Y%m%d-%H%M%S}"
+    folder = RUNS / stem
+    for again in range(2, 1000):
+        if not folder.exists():
+            break
+        folder = RUNS / f"{stem}-{again}"
+    return folder
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunError(
+            f"{path.parent} has no {path.name}: it is no run folder, or its training did not end."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} cannot be read: {error}.") from None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(_read_text(path))
+    except json.JSONDecodeError as error:
+        raise RunError(f"{path} is damaged: {error}.") from None
+    if not isinstance(values, dict):
+        raise RunError(f"{path} is damaged: it holds no JSON object.")
+    return values

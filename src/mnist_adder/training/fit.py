@@ -1,0 +1,174 @@
+"""Training a design: from its name to a run folder.
+
+A design's name, a dataset and settings come in; Lightning's Trainer does the loop; a Run with weights,
+metrics and results goes out, for ``evaluation``, ``reports`` and ``inference`` to read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from mnist_adder import designs, machine, runs
+from mnist_adder.data import Augment, Batches, Corpus, MNISTAdder, load_corpus
+from mnist_adder.data.sources import DatasetName
+from mnist_adder.errors import RunError
+from mnist_adder.evaluation import Metrics, evaluate
+from mnist_adder.runs import Run, RunConfig
+from mnist_adder.training.callbacks import Averaging, Recorder
+from mnist_adder.training.module import AdderModule
+
+CHECKPOINTS = "checkpoints"
+"""The folder of a run that holds what a stopped training carries on from; it goes when training ends."""
+
+
+def train(
+    design: str = designs.DEFAULT,
+    *,
+    settings: Mapping[str, str] | None = None,
+    seed: int = 0,
+    dataset: DatasetName = "auto",
+    data_dir: Path | None = None,
+    run_dir: Path | None = None,
+    devices: int = 1,
+    notify: Callable[[str], None] = lambda _: None,
+    callbacks: Sequence[L.Callback] = (),
+) -> Run:
+    """Train a design, evaluate it on all test pairs, and leave everything in a run folder.
+
+    Args:
+        design: the design's name.
+        settings: recipe settings that differ from the design's own, as text: ``{"epochs": "3"}``.
+        seed: of the weights, the order of the images, the numbers and the augmentation.
+        dataset: ``mnist``, ``digits``, or ``auto``: MNIST, else the bundled digits.
+        data_dir: the folder of the four MNIST files, if not the usual places.
+        run_dir: the run's folder, new or empty; by default a new one below ``runs/``.
+        devices: how many processes train together, one a device.
+        notify: receives the sentences a user should see before it begins.
+        callbacks: further Lightning callbacks, such as :class:`mnist_adder.training.Progress`.
+
+    Returns:
+        The run, with weights, metrics and results.
+
+    Raises:
+        DesignError: no such design, or a setting that makes no sense.
+        DataError: the dataset cannot be had.
+        RunError: the run folder is taken.
+    """
+    recipe = designs.get(design).recipe.replaced(settings or {})
+    if devices < 1 or recipe.batch_size % devices:
+        raise RunError(f"{devices} devices cannot share batches of {recipe.batch_size} evenly.")
+    corpus = load_corpus(dataset, data_dir, notify)
+    device = machine.best_device()
+    config = RunConfig(
+        design=design,
+        recipe=recipe,
+        seed=seed,
+        dataset=corpus.dataset,
+        data_sha256=corpus.sha256,
+        device=machine.describe_device(device),
+        precision=machine.best_precision(device),
+        devices=devices,
+        threads=torch.get_num_threads(),
+        versions=machine.versions(),
+        commit=machine.source_commit(),
+    )
+    folder = run_dir or runs.new_folder(design, seed)
+    run = Run.create(folder, config) if _is_first_process() else Run(folder, config)
+    notify(f"{design} on {corpus.dataset} ({corpus.origin}), seed {seed}.")
+    notify(f"Device: {config.device}, {config.precision}. Run folder: {folder}")
+    return _fit(run, corpus, callbacks)
+
+
+def _fit(run: Run, corpus: Corpus, callbacks: Sequence[L.Callback]) -> Run:
+    L.seed_everything(run.config.seed, verbose=False)
+    design = designs.get(run.config.design)()
+    trainer = _make_trainer(run, callbacks)
+    train_batches, validation_batches = _make_batches(corpus, run.config, trainer)
+    started = time.perf_counter()
+    with warnings.catch_warnings():  # Lightning asks torch in an old way, once
+        warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated")
+        trainer.fit(AdderModule(design, run.config.recipe), train_batches, validation_batches)
+    train_seconds = time.perf_counter() - started
+    if _is_first_process():
+        run.save_design(design)
+        metrics = evaluate(design, MNISTAdder(split="test", corpus=corpus))
+        run.save_results(_results(run.config, design.parameter_count(), train_seconds, metrics))
+        shutil.rmtree(run.folder / CHECKPOINTS)
+    return run
+
+
+def _is_first_process() -> bool:
+    """Whether this is the process that writes: of several that train together, the launcher numbers the others."""
+    return os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"
+
+
+def _make_trainer(run: Run, callbacks: Sequence[L.Callback]) -> L.Trainer:
+    # Lightning greets, advises and says good-bye on standard error; our own lines say what a user needs.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    recipe, devices = run.config.recipe, run.config.devices
+    averaging = [] if recipe.average == "none" else [Averaging(recipe)]
+    checkpoint = ModelCheckpoint(run.folder / CHECKPOINTS, filename="last", enable_version_counter=False)
+    return L.Trainer(
+        accelerator=machine.best_device().type,
+        devices=devices,
+        strategy="ddp" if devices > 1 else "auto",
+        sync_batchnorm=devices > 1,
+        precision=run.config.precision,
+        max_epochs=recipe.epochs,
+        callbacks=[*averaging, Recorder(run), *callbacks, checkpoint],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+def _make_batches(corpus: Corpus, config: RunConfig, trainer: L.Trainer) -> tuple[Batches, Batches]:
+    """Training batches, this process's share of them, and all validation images, on the device."""
+    device = trainer.strategy.root_device
+    recipe = config.recipe
+    train_set = MNISTAdder(split="train", corpus=corpus, seed=config.seed).to(device)
+    validation_set = MNISTAdder(split="validation", corpus=corpus, seed=config.seed).to(device)
+    train_batches = Batches(
+        train_set,
+        recipe.batch_size // config.devices,
+        shuffle=True,
+        drop_last=len(train_set) >= recipe.batch_size,  # full batches only; others are left out each epoch
+        augment=Augment(
+            rotation_degrees=recipe.rotation_degrees,
+            translation_pixels=recipe.translation_pixels,
+            scale=recipe.scale,
+            shear_degrees=recipe.shear_degrees,
+        ),
+        rank=trainer.global_rank,
+        world_size=trainer.world_size,
+    )
+    return train_batches, Batches(validation_set, 500, shuffle=False)
+
+
+def _results(config: RunConfig, parameters: int, train_seconds: float, metrics: Metrics) -> dict[str, Any]:
+    about = config.to_json()
+    return {
+        "design": about.pop("design"),
+        "dataset": about.pop("dataset"),
+        "seed": about.pop("seed"),
+        "epochs": config.recipe.epochs,
+        "parameters": parameters,
+        "device": about.pop("device"),
+        "train_seconds": round(train_seconds, 2),
+        **dataclasses.asdict(metrics),
+        **about,
+    }

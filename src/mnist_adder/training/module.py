@@ -1,0 +1,125 @@
+"""The step: how a design learns from a batch, in Lightning's terms.
+
+A design and its recipe come in; Lightning's Trainer calls the methods; the epoch's figures go out through
+``self.log`` to whoever listens (progress, metrics.csv). Nothing here waits for the device within an epoch.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, TypeVar
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
+
+from mnist_adder.data import Batches
+from mnist_adder.designs import Adder, Recipe
+from mnist_adder.evaluation.metrics import Answers, ask, measure
+from mnist_adder.task import Batch, Losses, Outputs
+
+_Loss = TypeVar("_Loss", float, Tensor)
+
+TRAIN_FIGURES = ("digit_loss", "sum_loss", "digit_accuracy", "sum_accuracy", "joint_accuracy")
+
+
+class AdderModule(L.LightningModule):
+    """A design in training.
+
+    The image's way runs in the Trainer's precision; where the two inputs meet and in the losses it is
+    float32, since heads are cheap and bfloat16 would round the sums.
+    """
+
+    def __init__(self, design: Adder, recipe: Recipe) -> None:
+        super().__init__()
+        self.design = design.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.recipe = recipe
+        self.totals: Tensor | None = None  # (5,) of TRAIN_FIGURES over the epoch's pairs so far
+        self.pairs = 0
+        self.epoch_started = 0.0
+        self.answers: list[tuple[Answers, Tensor]] = []  # of the validation pairs so far, with their digits
+
+    def on_train_epoch_start(self) -> None:
+        """Draw the epoch's numbers, order and augmentation."""
+        self.epoch_started = time.perf_counter()
+        assert isinstance(self.trainer.train_dataloader, Batches)
+        self.trainer.train_dataloader.set_epoch(self.current_epoch)
+
+    def training_step(self, batch: Batch) -> Tensor:
+        """One step's loss, a scalar: the two losses joined by the recipe's weights."""
+        features = self.design.encode(batch.images)
+        with torch.autocast(features.device.type, enabled=False):
+            outputs = self.design.combine(features.float(), batch.numbers)
+            losses = self.design.losses(outputs, batch.digits, batch.sums)
+        self._count(outputs, losses, batch)
+        loss: Tensor = self._weighted(losses.digit, losses.sum)
+        return loss
+
+    def validation_step(self, batch: Batch) -> None:
+        """Ask about the batch's images with all ten numbers; the batch's own numbers are not used."""
+        self.answers.append((ask(self.design, batch.images, batch.digits), batch.digits))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the epoch: validation comes last, so the training figures are complete as well."""
+        metrics = measure([answers for answers, _ in self.answers], torch.cat([d for _, d in self.answers]))
+        self.answers.clear()
+        assert self.totals is not None
+        totals = torch.cat([self.totals, self.totals.new_tensor([self.pairs])])
+        totals = self.trainer.strategy.reduce(totals, reduce_op="sum")
+        train = dict(zip(TRAIN_FIGURES, (totals[:-1] / totals[-1]).tolist(), strict=True))
+        self.totals, self.pairs = None, 0
+        validation = {name: getattr(metrics, name) for name in TRAIN_FIGURES}
+        for part, figures in (("train", train), ("validation", validation)):
+            loss = self._weighted(figures["digit_loss"], figures["sum_loss"])
+            self.log_dict({f"{part}_loss": loss, **{f"{part}_{name}": figures[name] for name in figures}})
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        self.log_dict({"learning_rate": rate, "seconds": time.perf_counter() - self.epoch_started})
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The recipe's optimizer, and its schedule stepped every batch."""
+        optimizer = make_optimizer(self.design, self.recipe)
+        schedule = make_schedule(optimizer, self.recipe, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _weighted(self, digit: _Loss, sum_: _Loss) -> _Loss:
+        return self.recipe.digit_weight * digit + self.recipe.sum_weight * sum_
+
+    @torch.no_grad()
+    def _count(self, outputs: Outputs, losses: Losses, batch: Batch) -> None:
+        digit_right = outputs.digit_logits.argmax(1) == batch.digits
+        sum_right = self.design.sum_probabilities(outputs).argmax(1) == batch.sums
+        counts = torch.stack([digit_right, sum_right, digit_right & sum_right]).sum(1)
+        totals = torch.cat([torch.stack([losses.digit, losses.sum]) * len(batch.digits), counts])
+        self.totals = totals if self.totals is None else self.totals + totals
+        self.pairs += len(batch.digits)
+
+
+def make_optimizer(design: Adder, recipe: Recipe) -> Optimizer:
+    """The recipe's optimizer; weight decay leaves biases and normalisation alone."""
+    matrices = [p for p in design.parameters() if p.dim() > 1]
+    vectors = [p for p in design.parameters() if p.dim() <= 1]
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    if recipe.optimizer == "sgd":
+        nesterov = recipe.momentum > 0
+        return SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=True)
+    return AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, 0.99), fused=True)
+
+
+def make_schedule(optimizer: Optimizer, recipe: Recipe, steps: int) -> LRScheduler:
+    """The learning rate over ``steps`` steps."""
+    if recipe.schedule == "constant":
+        return ConstantLR(optimizer, factor=1.0)
+    return OneCycleLR(
+        optimizer,
+        recipe.learning_rate,
+        total_steps=max(steps, 2),
+        pct_start=recipe.warmup,
+        cycle_momentum=False,
+        final_div_factor=1e3,
+    )

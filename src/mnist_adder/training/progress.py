@@ -1,0 +1,63 @@
+"""What one sees while it trains: a bar within the epoch, a line after it.
+
+Lightning calls the hooks; the console that the caller gives is written to. Nothing is printed elsewhere.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import lightning as L
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+_HEADER = (
+    "                      train                        validation\n"
+    "epoch      loss   digit     sum   joint     loss   digit     sum   joint   seconds"
+)
+
+
+class Progress(L.Callback):
+    """Prints the epochs' figures, in percent, and where there is a terminal a bar beneath them."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.bar: Bar | None = None
+        self.drawn = 0.0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.console.print(_HEADER, highlight=False)
+        if not self.console.is_terminal:
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.bar = Bar(*columns, console=self.console, transient=True, auto_refresh=False)
+        self.bar.start()
+        self.task = self.bar.add_task("", total=None)
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.bar is not None:
+            label = f"epoch {trainer.current_epoch + 1}"
+            self.bar.reset(self.task, total=int(trainer.num_training_batches), description=label)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        now = time.perf_counter()
+        if self.bar is not None and now - self.drawn > 0.1:
+            self.bar.update(self.task, completed=batch_idx + 1, refresh=True)
+            self.drawn = now
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        line = f"{trainer.current_epoch + 1:>3}/{trainer.max_epochs:<3}"
+        for part in ("train", "validation"):
+            accuracies = (100 * figures[f"{part}_{name}_accuracy"] for name in ("digit", "sum", "joint"))
+            line += f"  {figures[f'{part}_loss']:7.4f}" + "".join(f"  {value:6.2f}" for value in accuracies)
+        self.console.print(f"{line}  {figures['seconds']:8.1f}", highlight=False)
+
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
