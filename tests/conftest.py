@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from mnist_adder.data import Corpus, load_corpus
+from mnist_adder.runs import Run
 
 HAS_MNIST = bool(os.environ.get("MNIST_ADDER_DATA"))
 IN_CI = os.environ.get("CI", "").lower() == "true"
@@ -78,3 +79,12 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI does not allow: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A real run, quickly: three epochs on the bundled digits. Tests copy it before they change it."""
+    from mnist_adder.training import train
+
+    folder = tmp_path_factory.mktemp("runs") / "trained"
+    return train("exact-sum", settings={"epochs": "3"}, dataset="digits", run_dir=folder)

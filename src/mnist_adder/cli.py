@@ -109,6 +109,8 @@ def train(
         notify=lambda sentence: console.print(sentence, highlight=False, soft_wrap=True),
         callbacks=[training.Progress(console)],
     )
+    if not training.is_first_process():
+        return  # the first one prints
     _print_metrics(run.results)
     print(f"\nThe run lies in {run.folder}")
     print(f"Next:  mnist-adder predict PICTURE NUMBER --run {run.folder}")

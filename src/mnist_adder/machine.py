@@ -5,13 +5,12 @@ Nothing comes in; the facts that config.json records go out.
 
 from __future__ import annotations
 
+import importlib.metadata
 import platform
 import subprocess
 from pathlib import Path
 from typing import Literal
 
-import lightning
-import numpy
 import torch
 
 import mnist_adder
@@ -47,9 +46,7 @@ def versions() -> dict[str, str]:
     return {
         "mnist-adder": mnist_adder.__version__,
         "python": platform.python_version(),
-        "torch": torch.__version__,
-        "lightning": lightning.__version__,
-        "numpy": numpy.__version__,
+        **{name: importlib.metadata.version(name) for name in ("torch", "lightning", "numpy")},
     }
 
 

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from mnist_adder.designs.blocks import add_distributions, number_distribution, number_value
 from mnist_adder.designs.exact_sum import ExactSum
 
-logits = st.lists(st.floats(-200, 200, width=32), min_size=10, max_size=10).map(lambda row: torch.tensor([row]))
+logits = st.lists(st.floats(-200, 200, width=32), min_size=10, max_size=10).map(
+    lambda row: torch.tensor([row])
+)
 weights = st.lists(st.floats(0, 1, width=32), min_size=10, max_size=10).filter(lambda row: sum(row) > 0.01)
 
 

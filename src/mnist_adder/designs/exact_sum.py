@@ -24,7 +24,18 @@ class ExactSum(Adder):
     (batch normalisation), but it can be asked about one.
     """
 
-    recipe = Recipe(epochs=10, learning_rate=1e-2)
+    recipe = Recipe(
+        epochs=10,
+        batch_size=512,
+        learning_rate=2e-2,
+        weight_decay=0.05,
+        average="ema",
+        average_decay=0.99,
+        rotation_degrees=15,
+        translation_pixels=2,
+        scale=0.15,
+        shear_degrees=10,
+    )
     meeting = "the sum is computed: the digit's distribution convolved with the number's"
     objective = "two cross-entropies"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import WeightAveraging
-from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_avg_fn
 
 from mnist_adder.designs import Recipe
 from mnist_adder.runs import Run
@@ -24,8 +24,10 @@ class Averaging(WeightAveraging):
 
     def __init__(self, recipe: Recipe) -> None:
         ema = recipe.average == "ema"
-        average = get_ema_multi_avg_fn(recipe.average_decay) if ema else get_swa_multi_avg_fn()
-        super().__init__(multi_avg_fn=average)
+        if ema:
+            super().__init__(multi_avg_fn=get_ema_multi_avg_fn(recipe.average_decay))
+        else:
+            super().__init__(avg_fn=get_swa_avg_fn())  # the multi-tensor one fails on whole-number buffers
         self.start = 0.0 if ema else recipe.average_start
         self.start_step = 0
 

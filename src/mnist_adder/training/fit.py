@@ -85,9 +85,10 @@ def train(
         commit=machine.source_commit(),
     )
     folder = run_dir or runs.new_folder(design, seed)
-    run = Run.create(folder, config) if _is_first_process() else Run(folder, config)
-    notify(f"{design} on {corpus.dataset} ({corpus.origin}), seed {seed}.")
-    notify(f"Device: {config.device}, {config.precision}. Run folder: {folder}")
+    run = Run.create(folder, config) if is_first_process() else Run(folder, config)
+    if is_first_process():
+        notify(f"{design} on {corpus.dataset} ({corpus.origin}), seed {seed}.")
+        notify(f"Device: {config.device}, {config.precision}. Run folder: {folder}")
     return _fit(run, corpus, callbacks)
 
 
@@ -101,7 +102,7 @@ def _fit(run: Run, corpus: Corpus, callbacks: Sequence[L.Callback]) -> Run:
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated")
         trainer.fit(AdderModule(design, run.config.recipe), train_batches, validation_batches)
     train_seconds = time.perf_counter() - started
-    if _is_first_process():
+    if is_first_process():
         run.save_design(design)
         metrics = evaluate(design, MNISTAdder(split="test", corpus=corpus))
         run.save_results(_results(run.config, design.parameter_count(), train_seconds, metrics))
@@ -109,22 +110,23 @@ def _fit(run: Run, corpus: Corpus, callbacks: Sequence[L.Callback]) -> Run:
     return run
 
 
-def _is_first_process() -> bool:
-    """Whether this is the process that writes: of several that train together, the launcher numbers the others."""
+def is_first_process() -> bool:
+    """Whether this is the one that writes, of the processes that train together; a launcher numbers them."""
     return os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"
 
 
 def _make_trainer(run: Run, callbacks: Sequence[L.Callback]) -> L.Trainer:
     # Lightning greets, advises and says good-bye on standard error; our own lines say what a user needs.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    recipe, devices = run.config.recipe, run.config.devices
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    recipe, devices, device = run.config.recipe, run.config.devices, machine.best_device()
     averaging = [] if recipe.average == "none" else [Averaging(recipe)]
     checkpoint = ModelCheckpoint(run.folder / CHECKPOINTS, filename="last", enable_version_counter=False)
     return L.Trainer(
-        accelerator=machine.best_device().type,
+        accelerator=device.type,
         devices=devices,
         strategy="ddp" if devices > 1 else "auto",
-        sync_batchnorm=devices > 1,
+        sync_batchnorm=devices > 1 and device.type == "cuda",  # torch has it for CUDA alone
         precision=run.config.precision,
         max_epochs=recipe.epochs,
         callbacks=[*averaging, Recorder(run), *callbacks, checkpoint],

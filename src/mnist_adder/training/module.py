@@ -40,6 +40,7 @@ class AdderModule(L.LightningModule):
         self.totals: Tensor | None = None  # (5,) of TRAIN_FIGURES over the epoch's pairs so far
         self.pairs = 0
         self.epoch_started = 0.0
+        self.learning_rate = 0.0  # of the latest step
         self.answers: list[tuple[Answers, Tensor]] = []  # of the validation pairs so far, with their digits
 
     def on_train_epoch_start(self) -> None:
@@ -50,6 +51,7 @@ class AdderModule(L.LightningModule):
 
     def training_step(self, batch: Batch) -> Tensor:
         """One step's loss, a scalar: the two losses joined by the recipe's weights."""
+        self.learning_rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         features = self.design.encode(batch.images)
         with torch.autocast(features.device.type, enabled=False):
             outputs = self.design.combine(features.float(), batch.numbers)
@@ -75,8 +77,8 @@ class AdderModule(L.LightningModule):
         for part, figures in (("train", train), ("validation", validation)):
             loss = self._weighted(figures["digit_loss"], figures["sum_loss"])
             self.log_dict({f"{part}_loss": loss, **{f"{part}_{name}": figures[name] for name in figures}})
-        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
-        self.log_dict({"learning_rate": rate, "seconds": time.perf_counter() - self.epoch_started})
+        seconds = time.perf_counter() - self.epoch_started
+        self.log_dict({"learning_rate": self.learning_rate, "seconds": seconds})
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The recipe's optimizer, and its schedule stepped every batch."""

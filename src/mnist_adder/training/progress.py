@@ -14,8 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 _HEADER = (
-    "                      train                        validation\n"
-    "epoch      loss   digit     sum   joint     loss   digit     sum   joint   seconds"
+    "         train                          validation\n"
+    "epoch       loss  digit    sum  joint     loss  digit    sum  joint  seconds"
 )
 
 
@@ -28,8 +28,10 @@ class Progress(L.Callback):
         self.drawn = 0.0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            self.console.quiet = True  # of several processes one speaks
         self.console.print(_HEADER, highlight=False)
-        if not self.console.is_terminal:
+        if self.console.quiet or not self.console.is_terminal:
             return
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.bar = Bar(*columns, console=self.console, transient=True, auto_refresh=False)
@@ -54,8 +56,8 @@ class Progress(L.Callback):
         line = f"{trainer.current_epoch + 1:>3}/{trainer.max_epochs:<3}"
         for part in ("train", "validation"):
             accuracies = (100 * figures[f"{part}_{name}_accuracy"] for name in ("digit", "sum", "joint"))
-            line += f"  {figures[f'{part}_loss']:7.4f}" + "".join(f"  {value:6.2f}" for value in accuracies)
-        self.console.print(f"{line}  {figures['seconds']:8.1f}", highlight=False)
+            line += f"  {figures[f'{part}_loss']:7.4f}" + "".join(f" {value:6.2f}" for value in accuracies)
+        self.console.print(f"{line}  {figures['seconds']:7.1f}", highlight=False)
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         if self.bar is not None:

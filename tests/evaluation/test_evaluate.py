@@ -1,0 +1,39 @@
+"""A run evaluated again gives the figures it was saved with, or says why it cannot."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from mnist_adder import designs
+from mnist_adder.data import MNISTAdder, load_corpus
+from mnist_adder.errors import RunError
+from mnist_adder.evaluation import evaluate, evaluate_run
+from mnist_adder.runs import Run
+
+
+def test_it_counts_all_pairs_of_a_split_and_leaves_the_mode_alone() -> None:
+    torch.manual_seed(0)
+    design = designs.get("shared-trunk")().train()
+    dataset = MNISTAdder(split="validation", corpus=load_corpus("digits"))
+    before = {name: value.clone() for name, value in design.state_dict().items()}
+    metrics = evaluate(design, dataset)
+    assert metrics.pairs == 10 * len(dataset)
+    assert design.training
+    assert all(torch.equal(value, before[name]) for name, value in design.state_dict().items())
+
+
+def test_a_run_evaluated_again_gives_its_results(trained_run: Run) -> None:
+    metrics = dataclasses.asdict(evaluate_run(trained_run))
+    losses = {name: metrics.pop(name) for name in ("digit_loss", "sum_loss")}
+    assert {name: trained_run.results[name] for name in metrics} == metrics
+    assert {name: trained_run.results[name] for name in losses} == pytest.approx(losses, rel=1e-5)
+
+
+def test_other_data_than_it_was_trained_on_is_an_error(trained_run: Run) -> None:
+    config = dataclasses.replace(trained_run.config, data_sha256="0" * 64)
+    with pytest.raises(RunError, match="was trained on digits with checksum 000000000000"):
+        evaluate_run(Run(Path("elsewhere"), config))

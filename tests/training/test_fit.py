@@ -1,0 +1,157 @@
+"""Training for real, on the bundled digits: what a run holds, that seeds repeat it, that epochs differ."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+
+from mnist_adder import designs
+from mnist_adder.errors import RunError
+from mnist_adder.runs import Run, load_run
+from mnist_adder.task import Batch
+from mnist_adder.training import train
+
+
+def quick(folder: Path, design: str = "shared-trunk", **settings: Any) -> Run:
+    """Train for two epochs on the digits."""
+    seed = settings.pop("seed", 0)
+    callbacks = settings.pop("callbacks", [])
+    text = {"epochs": "2", **{name: str(value) for name, value in settings.items()}}
+    return train(design, settings=text, seed=seed, dataset="digits", run_dir=folder, callbacks=callbacks)
+
+
+def same_weights(one: Run, other: Run) -> bool:
+    weights, others = one.load_design().state_dict(), other.load_design().state_dict()
+    return all(torch.equal(weights[name], others[name]) for name in weights)
+
+
+def test_results_say_what_was_trained_and_measured(trained_run: Run) -> None:
+    results = trained_run.results
+    assert results["design"] == "exact-sum"
+    assert results["dataset"] == "digits"
+    assert results["seed"] == 0
+    assert results["epochs"] == 3
+    assert results["parameters"] == designs.get("exact-sum")().parameter_count()
+    assert results["pairs"] == 3_600
+    assert results["train_seconds"] > 0
+    assert results["device"]
+    assert {"torch", "lightning", "python", "numpy", "mnist-adder"} <= set(results["versions"])
+    assert 0.8 < results["joint_accuracy"] <= min(results["digit_accuracy"], results["sum_accuracy"])
+    assert results["contradiction"] == 0
+    assert results["digit_consistency"] == 1
+
+
+def test_metrics_have_a_row_an_epoch_and_the_rate_ends_near_zero(trained_run: Run) -> None:
+    rows = trained_run.metrics
+    assert len(rows) == 3
+    for part in ("train", "validation"):
+        for figure in ("loss", "digit_loss", "sum_loss", "digit_accuracy", "sum_accuracy", "joint_accuracy"):
+            assert f"{part}_{figure}" in rows[0]
+    assert rows[-1]["learning_rate"] < trained_run.config.recipe.learning_rate / 1000
+    assert sum(row["seconds"] for row in rows) <= trained_run.results["train_seconds"]
+
+
+@pytest.mark.parametrize("name", designs.names())
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(name: str, tmp_path: Path) -> None:
+    settings = {"epochs": 1, "batch_size": 512}
+    one, other = quick(tmp_path / "1", name, **settings), quick(tmp_path / "2", name, **settings)
+    assert same_weights(one, other)
+    figures = [{k: v for k, v in run.metrics[0].items() if k != "seconds"} for run in (one, other)]
+    assert figures[0] == figures[1]
+
+
+def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
+    assert not same_weights(quick(tmp_path / "1", seed=1), quick(tmp_path / "2", seed=2))
+
+
+class Watch(L.Callback):
+    """Keeps each epoch's numbers and digits, as training saw them."""
+
+    def __init__(self) -> None:
+        self.seen: dict[int, list[Batch]] = {}
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        self.seen.setdefault(trainer.current_epoch, []).append(batch)
+
+
+def test_every_epoch_has_new_numbers_in_a_new_order(tmp_path: Path) -> None:
+    watch = Watch()
+    quick(tmp_path / "run", callbacks=[watch], batch_size=64)
+    first, second = (torch.cat([batch.digits for batch in watch.seen[epoch]]) for epoch in (0, 1))
+    assert len(first) == len(second) == 20 * 64  # of 1,297: full batches only
+    assert not torch.equal(first, second)
+    numbers = [torch.cat([batch.numbers for batch in watch.seen[epoch]]) for epoch in (0, 1)]
+    assert not torch.equal(*numbers)
+    assert set(numbers[0].tolist()) == set(range(10))
+
+
+@pytest.mark.parametrize("average", ["ema", "swa"])
+def test_averages_change_the_weights_and_leave_the_schedule_alone(average: str, tmp_path: Path) -> None:
+    plain = quick(tmp_path / "plain", average="none")
+    averaged = quick(tmp_path / average, average=average, average_start=0.5)
+    assert not same_weights(plain, averaged)
+    rates = [[row["learning_rate"] for row in run.metrics] for run in (plain, averaged)]
+    assert rates[0] == rates[1]
+    train_losses = [[row["train_loss"] for row in run.metrics] for run in (plain, averaged)]
+    assert train_losses[0] == train_losses[1]  # the steps themselves were the same
+
+
+@pytest.mark.parametrize("settings", [{"optimizer": "sgd"}, {"schedule": "constant"}, {"weight_decay": 0.1}])
+def test_settings_reach_the_steps(settings: dict[str, Any], tmp_path: Path) -> None:
+    assert not same_weights(quick(tmp_path / "plain"), quick(tmp_path / "changed", **settings))
+
+
+def test_losses_are_weighted_by_the_recipe(tmp_path: Path) -> None:
+    row = quick(tmp_path / "run", digit_weight=3, sum_weight=0.5).metrics[0]
+    for part in ("train", "validation"):
+        expected = 3 * row[f"{part}_digit_loss"] + 0.5 * row[f"{part}_sum_loss"]
+        assert row[f"{part}_loss"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_taken_folder_is_refused_before_training(trained_run: Run) -> None:
+    with pytest.raises(RunError, match="is not empty"):
+        quick(trained_run.folder)
+
+
+def test_batches_that_devices_cannot_share_are_refused() -> None:
+    with pytest.raises(RunError, match="3 devices cannot share batches of 256"):
+        train("exact-sum", dataset="digits", devices=3)
+
+
+def test_two_processes_train_one_run(tmp_path: Path) -> None:
+    folder = tmp_path / "two"
+    command = [
+        sys.executable,
+        "-m",
+        "mnist_adder",
+        "train",
+        "exact-sum",
+        "--dataset",
+        "digits",
+        "--epochs",
+        "2",
+    ]
+    command += ["--set", "batch_size=64", "--devices", "2", "--run-dir", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("The run lies in") == 1
+    run = load_run(folder)
+    assert run.config.devices == 2
+    assert len(run.metrics) == 2
+    assert run.results["pairs"] == 3_600
+    assert run.results["joint_accuracy"] > 0.8
+
+
+@pytest.mark.mnist
+def test_real_mnist_in_one_epoch(tmp_path: Path) -> None:
+    run = train("exact-sum", settings={"epochs": "1"}, dataset="mnist", run_dir=tmp_path / "run")
+    assert run.results["pairs"] == 100_000
+    assert run.results["joint_accuracy"] > 0.97
