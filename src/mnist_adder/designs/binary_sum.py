@@ -59,6 +59,9 @@ class BinarySum(Adder):
         )
         self.digit_head = nn.Linear(256, DIGITS, bias=False)
         self.sum_head = nn.Linear(256, BITS, bias=False)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     def encode(self, images: Tensor) -> Tensor:
         """Features (B, 256). The pixels stay in [0, 1], as published: their mean and scale are not used."""

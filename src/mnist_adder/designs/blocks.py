@@ -53,6 +53,14 @@ def conv_block(
     return nn.Sequential(*layers, nn.BatchNorm2d(outputs), nn.ReLU())
 
 
+class FlattenChannelsLast(nn.Module):
+    """(B, C, H, W) to (B, H W C): in channels-last memory a view, so that no gradient is reordered."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Flatten all but the batch, channels varying fastest."""
+        return features.permute(0, 2, 3, 1).flatten(1)
+
+
 def add_distributions(digit_log_probabilities: Tensor, number_probabilities: Tensor) -> Tensor:
     """The sum's log-probabilities: the distribution of digit + number for independent digit and number.
 
@@ -89,6 +97,6 @@ def backbone() -> nn.Module:
         conv_block(32, 64, stride=2),  # 7x7
         conv_block(64, 64),
         conv_block(64, 96, padding=0),  # 5x5
-        nn.Flatten(),
+        FlattenChannelsLast(),
         nn.Linear(96 * 5 * 5, DIGITS),
     )

@@ -4,8 +4,8 @@ A path, bytes, an open file, a Pillow image or an array comes in; a float32 arra
 out, upright, transparency resolved, its longer side at most :data:`WORKING_SIDE` pixels. Next is
 ``preprocess``, which finds the ink in it.
 
-What comes in may be hostile. Sizes are checked before pixels are decoded, the work a file can ask for is
-bounded, and whatever goes wrong is a :class:`~mnist_adder.errors.PictureError`.
+What comes in may be hostile: sizes are checked before anything is decoded, the work that a file can ask for
+is bounded, and whatever goes wrong is a :class:`~mnist_adder.errors.PictureError`.
 """
 
 from __future__ import annotations
@@ -26,26 +26,22 @@ from PIL import Image
 from mnist_adder.errors import PictureError
 
 Picture: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any]"
-"""What :func:`open_picture` opens."""
-Plane: TypeAlias = NDArray[np.float32]
-"""One number per pixel, (H, W)."""
+Plane: TypeAlias = NDArray[np.float32]  # (H, W), one number per pixel
 
 MAX_FILE_BYTES = 20_000_000
 """The largest file that is read."""
-MAX_PIXELS = 25_000_000
-"""The largest picture that is decoded: 100 MB as Pillow holds it, several times that on the way."""
-MAX_JPEG_PIXELS = 50_000_000
-"""JPEG may be larger, for it is decoded at an eighth of its size; telephones make such photographs."""
+MAX_PIXELS = {"PNG": 25e6, "JPEG": 50e6, "GIF": 25e6, "BMP": 25e6, "WebP": 16e6, "TIFF": 25e6}
+"""The largest pictures that are decoded: in 300 MB and a second at most. JPEG decodes at an eighth of its
+size, and telephones make such photographs; the decoder of WebP keeps four copies."""
 MIN_SIDE = 8
 """The smallest height or width in which a digit can be told."""
 WORKING_SIDE = 512
 """The longer side is reduced to this or less: a digit needs 20 pixels, and all that follows is quick."""
 
 _MAX_READS = 100_000  # Pillow reads a few times per block of a file: an honest one needs some thousands
-_MAX_JPEG_SCANS = 100  # an ordinary progressive JPEG has 10; each one costs a pass over all pixels
-_MAX_SCANNED_PIXELS = 250_000_000
-_MAX_RUN_LENGTH_PIXELS = 1_000_000  # Pillow decodes run-length coded BMP in Python
-_ORIENTATION = 0x0112
+_MAX_SCANNED_PIXELS = 250e6  # each scan of a progressive JPEG, commonly 10, is a pass over all its pixels
+_MAX_RUN_LENGTH_PIXELS = 1e6  # Pillow decodes run-length coded BMP in Python
+_MAX_GIVEN_PIXELS = 50e6  # images and arrays: they are in memory already
 
 _FORMATS = {  # first bytes -> name, plugin: nothing else is tried, nothing else is imported
     b"\x89PNG": ("PNG", "PngImagePlugin.PngImageFile"),
@@ -66,67 +62,48 @@ def open_picture(picture: Picture) -> Plane:
     Args:
         picture: a path, the bytes of a file, a binary file, a Pillow image, or an array (H, W) of
             grey values, whole numbers in 0..255 or floats in [0, 1]. Files may be PNG, JPEG, GIF, BMP,
-            WebP or TIFF, of at most 20 MB and 25 million pixels (JPEG: 50 million); of several frames
-            the first counts.
+            WebP or TIFF, of at most 20 MB and :data:`MAX_PIXELS`; the first frame counts.
 
     Raises:
         PictureError: it cannot be read, is no picture, is damaged, too large or too small.
     """
-    if isinstance(picture, Image.Image):
-        return _guarded("the image", _from_image, picture)
-    if isinstance(picture, str | os.PathLike):
-        name, data = f"'{os.fspath(picture)}'", _read_path(picture)
-    elif isinstance(picture, bytes | bytearray | memoryview):
-        name, data = "the picture", bytes(picture)
-    elif hasattr(picture, "read"):
-        name, data = "the picture", _read_file(picture, "the picture")
-    elif hasattr(picture, "__array__"):
-        return _from_array(np.asarray(picture))
-    else:
-        raise PictureError(
-            f"a {type(picture).__name__} is no picture; give a path, bytes, a binary file, "
-            "a Pillow image or a 2-D array"
-        )
-    return _guarded(name, _decode, data)
-
-
-def _guarded(name: str, opener: Any, source: Any) -> Plane:
-    """Turn whatever a hostile picture makes Pillow raise into one clear line."""
+    name = repr(os.fspath(picture)) if isinstance(picture, str | os.PathLike) else "the picture"
     try:
-        plane: Plane = opener(source)
+        if isinstance(picture, Image.Image):
+            return _from_image(picture)
+        if hasattr(picture, "__array__"):
+            return _from_array(np.asarray(picture))
+        return _decode(_read(picture))
     except PictureError as error:
         raise PictureError(f"{name} {error}") from None
-    except Exception as error:
+    except Exception as error:  # whatever a hostile file makes Pillow raise
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise PictureError(
             f"{name} is damaged, unfinished or of an unusual kind ({reason}); save it again as PNG or JPEG"
         ) from error
-    return plane
 
 
-def _read_path(path: str | os.PathLike[str]) -> bytes:
-    name = f"'{os.fspath(path)}'"
+def _read(picture: Any) -> bytes:
+    """The bytes of a file, one more than allowed at the most."""
+    if isinstance(picture, bytes | bytearray | memoryview):
+        return bytes(picture)
+    if not isinstance(picture, str | os.PathLike) and not hasattr(picture, "read"):
+        raise PictureError(f"is a {type(picture).__name__}; give a path, bytes, a file, an image or an array")
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe or a device may never end
-            raise PictureError(f"{name} is a folder or a device; give the path of a picture file ({_ALLOWED})")
-        with Path(path).open("rb") as file:
-            return _read_file(file, name)
+        if hasattr(picture, "read"):
+            data = picture.read(MAX_FILE_BYTES + 1)
+        elif not stat.S_ISREG(Path(picture).stat().st_mode):  # a pipe or a device may never end
+            raise IsADirectoryError(f"it is a folder or a device, not a {_ALLOWED} file")
+        else:
+            with Path(picture).open("rb") as file:
+                data = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
-        raise PictureError(f"there is no file {name}; check the path of the picture") from None
+        raise PictureError("does not exist; check the path") from None
     except (OSError, ValueError) as error:
-        if isinstance(error, PictureError):
-            raise
         reason = getattr(error, "strerror", None) or error
-        raise PictureError(f"{name} cannot be read ({reason}); check the path and its permissions") from None
-
-
-def _read_file(file: Any, name: str) -> bytes:
-    try:
-        data = file.read(MAX_FILE_BYTES + 1)
-    except Exception as error:
-        raise PictureError(f"{name} cannot be read ({error}); open the file for reading bytes") from error
+        raise PictureError(f"cannot be read ({reason}); check path and permissions") from None
     if not isinstance(data, bytes):
-        raise PictureError(f"{name} gives {type(data).__name__} instead of bytes; open it in binary mode")
+        raise PictureError(f"gives {type(data).__name__} instead of bytes; open it in binary mode")
     return data
 
 
@@ -156,65 +133,57 @@ def _decode(data: bytes) -> Plane:
         warnings.simplefilter("ignore")  # what is wrong is said by PictureError or not at all
         image = getattr(importlib.import_module(f"PIL.{module}"), opener)(_Budgeted(data))
         _check_size(image.size, _limit(image, kind, data))
-        orientation = image.getexif().get(_ORIENTATION, 1)
-        if kind == "TIFF":
-            orientation = 1  # Pillow turns it itself
-        if kind != "JPEG":
+        if kind == "JPEG":  # decodes below, outside the lock: photographs take longest and warn of nothing
+            image.draft(None, (WORKING_SIDE, WORKING_SIDE))
+        else:
             image.load()
-    # JPEG decodes outside the lock, for photographs take longest and warn of nothing
-    if kind == "JPEG":
-        image.draft("RGB" if image.mode == "RGB" else None, (WORKING_SIDE, WORKING_SIDE))
+        orientation = image.getexif().get(0x0112, 1)  # after loading, for then Pillow has turned TIFF
     return _turn(_brightness(image), orientation)
 
 
-def _limit(image: Image.Image, kind: str, data: bytes) -> int:
+def _limit(image: Image.Image, kind: str, data: bytes) -> float:
     """The most pixels this file may have, given what decoding one of them can cost."""
-    if kind == "BMP" and image.info.get("compression") in (1, 2):
-        return _MAX_RUN_LENGTH_PIXELS
-    if kind != "JPEG":
-        return MAX_PIXELS
-    scans = max(1, data.count(b"\xff\xda"))
-    if scans > _MAX_JPEG_SCANS:
-        raise PictureError(f"is a JPEG of {scans} scans, {_MAX_JPEG_SCANS} are allowed; save it again")
-    return min(MAX_JPEG_PIXELS, _MAX_SCANNED_PIXELS // scans)
+    if kind == "JPEG":
+        return min(MAX_PIXELS[kind], _MAX_SCANNED_PIXELS / max(1, data.count(b"\xff\xda")))
+    run_length = kind == "BMP" and image.info.get("compression") in (1, 2)
+    return _MAX_RUN_LENGTH_PIXELS if run_length else MAX_PIXELS[kind]
 
 
-def _check_size(size: tuple[int, int], most: int) -> None:
+def _check_size(size: tuple[int, int], most: float) -> None:
     """Refuse pictures too small to show a digit or too large to decode; ``size`` is (width, height)."""
     width, height = size
     if min(width, height) < MIN_SIDE:
         raise PictureError(f"is {width} x {height} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed")
     if width * height > most:
-        raise PictureError(f"is {width} x {height} pixels; at most {most:,} are allowed: scale it down")
+        raise PictureError(f"is {width} x {height} pixels; at most {most:,.0f} are allowed: scale it down")
 
 
 def _from_image(image: Image.Image) -> Plane:
     """Take a Pillow image, whose pixels may not be decoded yet, and leave it as it is."""
-    _check_size(image.size, MAX_JPEG_PIXELS)
+    _check_size(image.size, _MAX_GIVEN_PIXELS)
     with _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image.load()
-        orientation = image.getexif().get(_ORIENTATION, 1)
+        orientation = image.getexif().get(0x0112, 1)
     return _turn(_brightness(image), orientation)
 
 
 def _from_array(array: NDArray[Any]) -> Plane:
     """Take grey values (H, W): whole numbers in 0..255, or floats in [0, 1]."""
-    if array.ndim != 2:
-        raise PictureError(f"an array of shape {array.shape} is no picture; give grey values, (height, width)")
-    if array.dtype.kind not in "buif":
-        raise PictureError(f"an array of {array.dtype} is no picture; give whole numbers or floats")
-    most = 1 if array.dtype.kind in "bf" else 255
-    if array.size and not (array.min() >= 0 and array.max() <= most):  # NaN fails as well
+    if array.ndim != 2 or array.dtype.kind not in "buif":
         raise PictureError(
-            f"the array's values run from {array.min()} to {array.max()}; "
-            "allowed are whole numbers in 0..255 or finite floats in [0, 1]"
+            f"is an array of {array.dtype}, shape {array.shape}; give grey values (height, width), "
+            "whole numbers in 0..255 or floats in [0, 1]"
         )
-    try:
-        _check_size((array.shape[1], array.shape[0]), MAX_JPEG_PIXELS)
-    except PictureError as error:
-        raise PictureError(f"the array {error}") from None
-    return _shrink(Image.fromarray(array.astype(np.float32) / np.float32(most)))
+    _check_size((array.shape[1], array.shape[0]), _MAX_GIVEN_PIXELS)
+    most = 1 if array.dtype.kind in "bf" else 255
+    low, high = array.min(), array.max()
+    if not (low >= 0 and high <= most):  # NaN fails as well
+        raise PictureError(
+            f"is an array of values {low}..{high}; give whole numbers in 0..255 or finite floats in [0, 1]"
+        )
+    plane = array.astype(np.float32) / np.float32(most)
+    return _shrink(Image.fromarray(plane)) if max(plane.shape) > WORKING_SIDE else plane
 
 
 def _shrink(image: Image.Image) -> NDArray[np.float32]:
@@ -232,47 +201,40 @@ def _brightness(image: Image.Image) -> Plane:
         return _without_alpha(colours[..., :3], colours[..., 3])
     if image.mode in ("1", "L"):
         return _shrink(image.convert("L")) / np.float32(255)
-    if image.mode == "LAB":
-        return _shrink(image.getchannel(0)) / np.float32(255)
     return _grey(_shrink(image.convert("RGB")) / np.float32(255))
 
 
 def _deep(values: NDArray[Any]) -> Plane:
     """Pixels of more than 8 bits -> [0, 1]; the file does not say where white is, so guess it."""
-    plane = _shrink(Image.fromarray(values.astype(np.float32)))
+    plane = _shrink(Image.fromarray(values.astype(np.float32))).astype(np.float64)  # lest spans overflow
     if not np.isfinite(plane).all():
         raise PictureError("holds pixels that are no finite numbers; save it again as 8 or 16 bit")
     low, high = min(0.0, float(plane.min())), float(plane.max())
     white = next((most for most in (1.0, 255.0, 65535.0) if high <= most and low == 0), high - low)
-    return (plane - np.float32(low)) / np.float32(white)
+    return np.asarray((plane - low) / white, dtype=np.float32)
 
 
 def _grey(colours: NDArray[np.float32]) -> Plane:
     """Colours (H, W, 3) -> their luminance, or the one channel that shows the ink far better."""
     luminance = colours @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    candidates = [luminance, *np.moveaxis(colours, 2, 0)]
+    candidates: list[Plane] = [luminance, *np.moveaxis(colours, 2, 0)]
     spreads = [float(np.ptp(np.quantile(plane, (0.002, 0.998)))) for plane in candidates]
-    best = int(np.argmax(spreads))
-    return candidates[best if spreads[best] > 2 * spreads[0] else 0]  # yellow ink shows in blue alone
+    best = int(np.argmax(spreads))  # yellow ink shows in blue alone
+    return candidates[best if spreads[best] > 2 * spreads[0] else 0]
 
 
 def _without_alpha(colours: NDArray[np.float32], alpha: Plane) -> Plane:
-    """Colours (H, W, 3) and opacity (H, W) -> brightness, wherever the ink lives.
-
-    What is visible is either a page with something on it, which is laid on its own colour, or ink of
-    one colour on nothing, whose opacity is then the picture.
-    """
+    """Colours (H, W, 3), opacity (H, W) -> a visible page laid on its own colour, or else the opacity."""
     seen = alpha > 0.5
     if seen.all():
         return _grey(colours)
     if not seen.any():
         return alpha
     rows, columns = np.nonzero(seen)
-    box = (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
     page = np.median(colours[seen], axis=0).astype(np.float32)
     laid = _grey(page + (colours - page) * alpha[..., None])
-    is_page = rows.size > 0.7 * box and float(np.ptp(laid)) > 0.15
-    return laid if is_page else alpha
+    filled = rows.size / ((np.ptp(rows) + 1) * (np.ptp(columns) + 1))
+    return laid if filled > 0.7 and np.ptp(laid) > 0.15 else alpha
 
 
 def _turn(plane: Plane, orientation: Any) -> Plane:

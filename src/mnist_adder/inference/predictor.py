@@ -15,7 +15,7 @@ from mnist_adder.task import NUMBERS, Prediction
 
 if TYPE_CHECKING:
     from mnist_adder.designs import Adder
-    from mnist_adder.inference.preprocess import Picture
+    from mnist_adder.inference.picture import Picture
     from mnist_adder.runs import Run
 
 
