@@ -121,8 +121,7 @@ def _find_ink(signal: _Signal) -> Plane:
     kept = _digit_parts(strong | (plane > floor), strong, plane)
     ink = _crop(np.where(kept, plane, 0), kept)
     if max(ink.shape) < _MIN_INK_SIDE:
-        size = f"{ink.shape[1]} x {ink.shape[0]}"
-        raise PictureError(f"the ink is only {size} pixels; write larger or cut the picture closer")
+        raise PictureError(f"the ink is {ink.shape[1]} x {ink.shape[0]} pixels; write larger or cut closer")
     top = (1 - detail) * float(ink.max()) + detail * level
     margin = 0.2 * detail
     return np.asarray(((ink / top - margin) / (1 - 2 * margin)).clip(0, 1), dtype=np.float32)
