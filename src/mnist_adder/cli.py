@@ -47,7 +47,7 @@ def main() -> None:
         print(f"mnist-adder: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("mnist-adder: stopped.", file=sys.stderr)
+        print("mnist-adder: stopped. A training carries on with: train --resume RUN", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # whoever read our output has had enough
         sys.exit(0)
@@ -89,6 +89,10 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe; repeatable."),
     ] = None,
     devices: Annotated[int, typer.Option(min=1, help="Processes that train together, one a device.")] = 1,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Carry on a stopped run, as it was begun.", show_default=False),
+    ] = None,
 ) -> None:
     """Train a design, evaluate it on all test pairs, leave a run folder."""
     console = _console(stderr=True)
@@ -98,17 +102,24 @@ def train(
 
     from mnist_adder import training
 
-    run = training.train(
-        design,
-        settings=changed,
-        seed=seed,
-        dataset=dataset,
-        data_dir=data_dir,
-        run_dir=run_dir,
-        devices=devices,
-        notify=lambda sentence: console.print(sentence, highlight=False, soft_wrap=True),
-        callbacks=[training.Progress(console)],
-    )
+    def notify(sentence: str) -> None:
+        console.print(sentence, highlight=False, soft_wrap=True)
+
+    callbacks = [training.Progress(console)]
+    if resume is not None:
+        run = training.resume(resume, data_dir=data_dir, notify=notify, callbacks=callbacks)
+    else:
+        run = training.train(
+            design,
+            settings=changed,
+            seed=seed,
+            dataset=dataset,
+            data_dir=data_dir,
+            run_dir=run_dir,
+            devices=devices,
+            notify=notify,
+            callbacks=callbacks,
+        )
     if not training.is_first_process():
         return  # the first one prints
     _print_metrics(run.results)

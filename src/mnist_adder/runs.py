@@ -121,6 +121,19 @@ class Run:
             raise RunError(f"{path} does not hold the weights of {self.config.design}: {reason}") from None
         return design.eval()
 
+    def check_data(self, sha256: str, origin: str) -> None:
+        """Refuse data that are not those the run was trained on.
+
+        Raises:
+            RunError: the checksums differ.
+        """
+        if sha256 != self.config.data_sha256:
+            raise RunError(
+                f"{self.folder} was trained on {self.config.dataset} with checksum "
+                f"{self.config.data_sha256[:12]}, but {origin} has {sha256[:12]}. "
+                "Name the folder it was trained on by --data-dir."
+            )
+
     def save_design(self, design: Adder) -> None:
         """Write model.safetensors, whole or not at all."""
         from safetensors.torch import save

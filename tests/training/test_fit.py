@@ -15,7 +15,7 @@ from mnist_adder import designs
 from mnist_adder.errors import RunError
 from mnist_adder.runs import Run, load_run
 from mnist_adder.task import Batch
-from mnist_adder.training import train
+from mnist_adder.training import resume, train
 
 
 def quick(folder: Path, design: str = "shared-trunk", **settings: Any) -> Run:
@@ -148,6 +148,46 @@ def test_two_processes_train_one_run(tmp_path: Path) -> None:
     assert len(run.metrics) == 2
     assert run.results["pairs"] == 3_600
     assert run.results["joint_accuracy"] > 0.8
+
+
+class StopAfter(L.Callback):
+    """Stops a run the hard way, in the middle of an epoch."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        if trainer.current_epoch == self.epochs and batch_idx == 1:
+            raise RuntimeError("pulled the plug")
+
+
+@pytest.mark.parametrize("average", ["none", "ema", "swa"])
+def test_a_stopped_run_carries_on_to_the_same_end(average: str, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"epochs": 3, "average": average, "average_start": 0.3, "rotation_degrees": 10}
+    whole = quick(tmp_path / "whole", **settings)
+    with pytest.raises(RuntimeError, match="pulled the plug"):
+        quick(tmp_path / "stopped", callbacks=[StopAfter(2)], **settings)
+    assert not (tmp_path / "stopped" / "results.json").exists()
+    assert len(load_run(tmp_path / "stopped").metrics) == 2
+    carried_on = resume(tmp_path / "stopped")
+    assert same_weights(whole, carried_on)
+    for row, expected in zip(carried_on.metrics, whole.metrics, strict=True):
+        assert {**row, "seconds": 0} == {**expected, "seconds": 0}
+    assert not (tmp_path / "stopped" / "checkpoints").exists()
+
+
+def test_a_run_stopped_in_its_first_epoch_starts_again(tmp_path: Path) -> None:
+    whole = quick(tmp_path / "whole")
+    with pytest.raises(RuntimeError, match="pulled the plug"):
+        quick(tmp_path / "stopped", callbacks=[StopAfter(0)])
+    assert same_weights(whole, resume(tmp_path / "stopped"))
+
+
+def test_a_run_that_has_ended_cannot_be_resumed(trained_run: Run) -> None:
+    with pytest.raises(RunError, match="has ended"):
+        resume(trained_run.folder)
 
 
 @pytest.mark.mnist

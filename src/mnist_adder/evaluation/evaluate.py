@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mnist_adder.data import MNISTAdder, load_corpus
-from mnist_adder.errors import RunError
 from mnist_adder.evaluation.metrics import Metrics, ask, measure
 from mnist_adder.machine import best_device
 
@@ -47,9 +46,5 @@ def evaluate_run(
         RunError: the dataset's content is not the one the run was trained on.
     """
     corpus = load_corpus(run.config.dataset, data_dir)
-    if corpus.sha256 != run.config.data_sha256:
-        raise RunError(
-            f"{run.folder} was trained on {run.config.dataset} with checksum {run.config.data_sha256[:12]}, "
-            f"but {corpus.origin} has {corpus.sha256[:12]}. Give the folder it was trained on by --data-dir."
-        )
+    run.check_data(corpus.sha256, corpus.origin)
     return evaluate(run.load_design().to(best_device()), MNISTAdder(split=split, corpus=corpus))

@@ -25,7 +25,7 @@ from mnist_adder.data import Augment, Batches, Corpus, MNISTAdder, load_corpus
 from mnist_adder.data.sources import DatasetName
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation import Metrics, evaluate
-from mnist_adder.runs import Run, RunConfig
+from mnist_adder.runs import Run, RunConfig, load_run
 from mnist_adder.training.callbacks import Averaging, Recorder
 from mnist_adder.training.module import AdderModule
 
@@ -92,16 +92,50 @@ def train(
     return _fit(run, corpus, callbacks)
 
 
-def _fit(run: Run, corpus: Corpus, callbacks: Sequence[L.Callback]) -> Run:
+def resume(
+    folder: Path,
+    *,
+    data_dir: Path | None = None,
+    notify: Callable[[str], None] = lambda _: None,
+    callbacks: Sequence[L.Callback] = (),
+) -> Run:
+    """Carry on a run that was stopped, from its last whole epoch; arguments as for :func:`train`.
+
+    On the same machine's processor the run ends with the weights it would have had undisturbed.
+
+    Raises:
+        RunError: there is no such run, or it has ended.
+        DataError: the dataset cannot be had.
+    """
+    run = load_run(folder)
+    if (folder / "results.json").exists():
+        raise RunError(f"{folder} has ended. Its results: mnist-adder evaluate {folder}")
+    corpus = load_corpus(run.config.dataset, data_dir, notify)
+    run.check_data(corpus.sha256, corpus.origin)
+    checkpoint = folder / CHECKPOINTS / "last.ckpt"
+    if is_first_process():
+        begin = f"after epoch {len(run.metrics)}" if checkpoint.exists() else "from the start"
+        notify(f"{run.config.design} on {corpus.dataset} ({corpus.origin}) carries on {begin}.")
+    return _fit(run, corpus, callbacks, checkpoint if checkpoint.exists() else None)
+
+
+def _fit(run: Run, corpus: Corpus, callbacks: Sequence[L.Callback], checkpoint: Path | None = None) -> Run:
     L.seed_everything(run.config.seed, verbose=False)
     design = designs.get(run.config.design)()
     trainer = _make_trainer(run, callbacks)
     train_batches, validation_batches = _make_batches(corpus, run.config, trainer)
-    started = time.perf_counter()
+    started, seconds_before = time.perf_counter(), 0.0
+    if checkpoint is not None:
+        seconds_before = sum(row["seconds"] for row in run.metrics)
     with warnings.catch_warnings():  # Lightning asks torch in an old way, once
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated")
-        trainer.fit(AdderModule(design, run.config.recipe), train_batches, validation_batches)
-    train_seconds = time.perf_counter() - started
+        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # it is our own
+        module = AdderModule(design, run.config.recipe)
+        try:
+            trainer.fit(module, train_batches, validation_batches, ckpt_path=checkpoint, weights_only=True)
+        except SystemExit:  # this is how Lightning ends after Ctrl-C
+            raise KeyboardInterrupt from None
+    train_seconds = seconds_before + time.perf_counter() - started
     if is_first_process():
         run.save_design(design)
         metrics = evaluate(design, MNISTAdder(split="test", corpus=corpus))
