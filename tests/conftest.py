@@ -87,4 +87,9 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     from mnist_adder.training import train
 
     folder = tmp_path_factory.mktemp("runs") / "trained"
-    return train("exact-sum", settings={"epochs": "3"}, dataset="digits", run_dir=folder)
+    return train(
+        "exact-sum",
+        settings={"epochs": "3", "batch_size": "64", "average": "none"},
+        dataset="digits",
+        run_dir=folder,
+    )

@@ -27,7 +27,15 @@ class BinarySum(Adder):
     published and are ours.
     """
 
-    recipe = Recipe(epochs=5, batch_size=128, learning_rate=1e-3)
+    recipe = Recipe(
+        epochs=5,
+        batch_size=32,
+        learning_rate=1.5e-3,
+        warmup=0.2,
+        sum_weight=5.0,
+        average="ema",
+        average_decay=0.998,
+    )
     source = Source(title="Session 2.5", parameters=6_772_272, digit_accuracy=0.98, sum_accuracy=0.0)
     meeting = "256 image and 64 number features, joined, through 320-256-256"
     objective = "cross-entropy + binary cross-entropy of 5 bits"

@@ -25,16 +25,16 @@ class ExactSum(Adder):
     """
 
     recipe = Recipe(
-        epochs=10,
+        epochs=9,
         batch_size=512,
         learning_rate=2e-2,
-        weight_decay=0.05,
+        weight_decay=0.3,
         average="ema",
         average_decay=0.99,
-        rotation_degrees=15,
+        rotation_degrees=10,
         translation_pixels=2,
-        scale=0.15,
-        shear_degrees=10,
+        scale=0.1,
+        shear_degrees=5,
     )
     meeting = "the sum is computed: the digit's distribution convolved with the number's"
     objective = "two cross-entropies"
