@@ -28,6 +28,7 @@ def test_settings_are_read_by_their_kind() -> None:
         ("epochs", "2.5", "whole number"),
         ("epochs", "0", "at least 1"),
         ("batch_size", "1", "at least 2"),
+        ("numbers_per_image", "11", "1..10"),
         ("learning_rate", "fast", "must be a number"),
         ("learning_rate", "0", "above 0"),
         ("learning_rate", "nan", "finite"),

@@ -24,7 +24,8 @@ class Recipe:
     """
 
     epochs: int
-    batch_size: int = 256
+    batch_size: int = 256  # images a step
+    numbers_per_image: int = 1  # each image of a batch is asked with so many numbers at once
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float  # the highest one, under onecycle
     momentum: float = 0.9  # adamw: its first beta
@@ -45,6 +46,7 @@ class Recipe:
         for name, kind in get_type_hints(type(self)).items():
             self._check_kind(name, kind, getattr(self, name))
         self._check("epochs", self.epochs >= 1, "at least 1")
+        self._check("numbers_per_image", 1 <= self.numbers_per_image <= 10, "1..10")
         self._check("batch_size", self.batch_size >= 2, "at least 2, which batch normalisation needs")
         self._check("learning_rate", self.learning_rate > 0, "above 0")
         for name in ("momentum", "average_decay", "average_start"):

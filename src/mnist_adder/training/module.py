@@ -19,7 +19,7 @@ from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 from mnist_adder.data import Batches
 from mnist_adder.designs import Adder, Recipe
 from mnist_adder.evaluation.metrics import Answers, ask, measure
-from mnist_adder.task import Batch, Losses, Outputs
+from mnist_adder.task import NUMBERS, Batch, Losses, Outputs
 
 _Loss = TypeVar("_Loss", float, Tensor)
 
@@ -53,6 +53,7 @@ class AdderModule(L.LightningModule):
         """One step's loss, a scalar: the two losses joined by the recipe's weights."""
         self.learning_rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         features = self.design.encode(batch.images)
+        features, batch = with_more_numbers(features, batch, self.recipe.numbers_per_image)
         with torch.autocast(features.device.type, enabled=False):
             outputs = self.design.combine(features.float(), batch.numbers)
             losses = self.design.losses(outputs, batch.digits, batch.sums)
@@ -97,6 +98,28 @@ class AdderModule(L.LightningModule):
         totals = torch.cat([torch.stack([losses.digit, losses.sum]) * len(batch.digits), counts])
         self.totals = totals if self.totals is None else self.totals + totals
         self.pairs += len(batch.digits)
+
+
+def with_more_numbers(features: Tensor, batch: Batch, count: int) -> tuple[Tensor, Batch]:
+    """Ask each image with ``count`` different numbers: its own and those that follow it, 0 after 9.
+
+    Encoding an image is dear and combining it cheap, so a head that learns to add sees many more pairs
+    for little.
+
+    Args:
+        features: (B, F).
+        batch: B pairs.
+        count: 1..10.
+
+    Returns:
+        Features (B count, F) and as many pairs; their images are left as they were, (B, 1, 28, 28).
+    """
+    if count == 1:
+        return features, batch
+    steps = torch.arange(count, device=batch.numbers.device)
+    numbers = ((batch.numbers.unsqueeze(1) + steps) % NUMBERS).flatten()
+    digits = batch.digits.repeat_interleave(count)
+    return features.repeat_interleave(count, 0), Batch(batch.images, numbers, digits, digits + numbers)
 
 
 def make_optimizer(design: Adder, recipe: Recipe) -> Optimizer:

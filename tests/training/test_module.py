@@ -1,0 +1,30 @@
+"""The parts of a step."""
+
+from __future__ import annotations
+
+import torch
+
+from mnist_adder.task import Batch
+from mnist_adder.training.module import with_more_numbers
+
+BATCH = Batch(torch.zeros(2, 1, 28, 28), torch.tensor([3, 9]), torch.tensor([5, 0]), torch.tensor([8, 9]))
+FEATURES = torch.tensor([[1.0], [2.0]])
+
+
+def test_one_number_an_image_changes_nothing() -> None:
+    features, batch = with_more_numbers(FEATURES, BATCH, 1)
+    assert features is FEATURES
+    assert batch is BATCH
+
+
+def test_more_numbers_follow_the_first_and_the_sums_with_them() -> None:
+    features, batch = with_more_numbers(FEATURES, BATCH, 3)
+    assert features.flatten().tolist() == [1, 1, 1, 2, 2, 2]
+    assert batch.numbers.tolist() == [3, 4, 5, 9, 0, 1]
+    assert batch.digits.tolist() == [5, 5, 5, 0, 0, 0]
+    assert batch.sums.tolist() == [8, 9, 10, 9, 0, 1]
+
+
+def test_ten_numbers_are_all_of_them() -> None:
+    _, batch = with_more_numbers(FEATURES, BATCH, 10)
+    assert sorted(batch.numbers[:10].tolist()) == sorted(batch.numbers[10:].tolist()) == list(range(10))
