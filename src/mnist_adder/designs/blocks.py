@@ -41,13 +41,13 @@ def cross_entropies(outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
 
 
 def conv_block(
-    inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, padding: int = 1, pool: bool = False
+    inputs: int, outputs: int, kernel: int = 3, *, padding: int = 1, pool: bool = False
 ) -> nn.Module:
     """Convolution, pooling to half the size if wanted, batch normalisation, ReLU.
 
     Pooling comes before the cheap steps, so that they see a quarter of the values.
     """
-    layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)]
+    layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False)]
     if pool:
         layers.append(nn.MaxPool2d(2))
     return nn.Sequential(*layers, nn.BatchNorm2d(outputs), nn.ReLU())
@@ -96,8 +96,7 @@ def backbone() -> nn.Module:
         nn.ZeroPad2d(-2),  # 24x24
         nn.PixelUnshuffle(2),  # 4 channels of 12x12
         conv_block(4, 32),
-        conv_block(32, 64, stride=2),  # 6x6
-        conv_block(64, 64),
+        conv_block(32, 64, pool=True),  # 6x6
         conv_block(64, 96, padding=0),  # 4x4
         FlattenChannelsLast(),
         nn.Linear(96 * 4 * 4, DIGITS),

@@ -25,7 +25,7 @@ class ExactSum(Adder):
     """
 
     recipe = Recipe(
-        epochs=9,
+        epochs=8,
         batch_size=512,
         learning_rate=2e-2,
         weight_decay=0.3,
