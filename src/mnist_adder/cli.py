@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -124,7 +126,7 @@ def train(
         return  # the first one prints
     _print_metrics(run.results)
     print(f"\nThe run lies in {run.folder}")
-    print(f"Next:  mnist-adder predict PICTURE NUMBER --run {run.folder}")
+    print(f"Next:  {_command()} predict PICTURE NUMBER --run {run.folder}")
 
 
 @app.command(epilog="Example: mnist-adder evaluate runs/exact-sum --json")
@@ -193,6 +195,14 @@ def designs(as_json: AsJson = False) -> None:
     for row in rows:
         table.add_row(row["name"], f"{row['parameters']:,}", row["meeting"], row["losses"], row["source"])
     _console().print(table)
+
+
+def _command() -> str:
+    """How the user can call this program again: by its name if the shell finds it, else by its path."""
+    found, called = shutil.which("mnist-adder"), Path(sys.argv[0])
+    if called.name != "mnist-adder" or (found and Path(found).samefile(called)):
+        return "mnist-adder"
+    return os.path.relpath(called)
 
 
 def _parse_settings(settings: list[str]) -> dict[str, str]:
