@@ -199,8 +199,8 @@ def designs(as_json: AsJson = False) -> None:
 
 def _command() -> str:
     """How the user can call this program again: by its name if the shell finds it, else by its path."""
-    found, called = shutil.which("mnist-adder"), Path(sys.argv[0])
-    if called.name != "mnist-adder" or (found and Path(found).samefile(called)):
+    called = Path(sys.argv[0])
+    if shutil.which("mnist-adder") or called.name != "mnist-adder":
         return "mnist-adder"
     return os.path.relpath(called)
 

@@ -59,6 +59,15 @@ def test_a_recipe_with_the_wrong_kind_of_value_is_refused() -> None:
         Recipe(epochs=True, learning_rate=0.1)
 
 
+def test_fewer_images_make_smaller_batches_and_steps() -> None:
+    recipe = Recipe(epochs=3, batch_size=512, learning_rate=0.02)
+    assert recipe.scaled_to(55_000) is recipe
+    scaled = recipe.scaled_to(1_437)
+    assert scaled.batch_size == 32
+    assert scaled.learning_rate == pytest.approx(0.02 / 4)
+    assert Recipe(epochs=3, batch_size=16, learning_rate=0.02).scaled_to(1).batch_size == 16
+
+
 @given(st.sampled_from(list(Recipe.__dataclass_fields__)), st.text(max_size=12))
 def test_any_text_is_read_or_refused(name: str, text: str) -> None:
     with contextlib.suppress(DesignError):  # the one kind of error allowed

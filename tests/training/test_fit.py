@@ -122,7 +122,7 @@ def test_a_taken_folder_is_refused_before_training(trained_run: Run) -> None:
 
 
 def test_batches_that_devices_cannot_share_are_refused() -> None:
-    with pytest.raises(RunError, match="3 devices cannot share batches of 256"):
+    with pytest.raises(RunError, match="3 devices cannot share batches of 32 evenly"):
         train("exact-sum", dataset="digits", devices=3)
 
 

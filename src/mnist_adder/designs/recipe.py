@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -58,6 +59,18 @@ class Recipe:
         for name, top in (("rotation_degrees", 180), ("translation_pixels", 14), ("shear_degrees", 60)):
             self._check(name, 0 <= getattr(self, name) <= top, f"0..{top}")
         self._check("scale", 0 <= self.scale < 1, "at least 0 and below 1")
+
+    def scaled_to(self, images: int) -> Recipe:
+        """This recipe for a training set of ``images``; recipes are written for MNIST's 55,000.
+
+        Fewer images make smaller batches, so that an epoch still has some 40 steps, and a learning rate
+        that is lower by the square root of that.
+        """
+        most = 2 ** max(int(math.log2(max(images, 1) / 40)), 4)
+        if self.batch_size <= most:
+            return self
+        learning_rate = self.learning_rate * math.sqrt(most / self.batch_size)
+        return dataclasses.replace(self, batch_size=most, learning_rate=learning_rate)
 
     def replaced(self, settings: Mapping[str, str]) -> Recipe:
         """This recipe with some settings given as text, as in ``--set epochs=3``.

@@ -66,10 +66,12 @@ def train(
         DataError: the dataset cannot be had.
         RunError: the run folder is taken.
     """
-    recipe = designs.get(design).recipe.replaced(settings or {})
+    recipe = designs.get(design).recipe
+    recipe.replaced(settings or {})  # a mistake is told before anything is downloaded
+    corpus = load_corpus(dataset, data_dir, notify)
+    recipe = recipe.scaled_to(len(corpus.train_digits)).replaced(settings or {})
     if devices < 1 or recipe.batch_size % devices:
         raise RunError(f"{devices} devices cannot share batches of {recipe.batch_size} evenly.")
-    corpus = load_corpus(dataset, data_dir, notify)
     device = machine.best_device()
     config = RunConfig(
         design=design,
