@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,25 @@ def test_a_mistake_is_one_line_on_standard_error_and_exit_code_2(  # type: ignor
     assert complaint in err
     assert err.startswith("mnist-adder: ")
     assert err.count("\n") == 1
+
+
+def test_ctrl_c_says_how_to_carry_on(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "mnist_adder", "train", "--dataset", "digits", "--epochs", "1000"]
+    with subprocess.Popen(
+        [*command, "--run-dir", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("  2/1000"):
+                process.send_signal(signal.SIGINT)
+                break
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert err.endswith(f"Stopped. Carry on with: mnist-adder train --resume {folder}\n")
+    assert "Traceback" not in err
+    assert len(load_run(folder).metrics) >= 2
 
 
 def test_without_a_run_predict_says_how_to_make_one(  # type: ignore[no-untyped-def]

@@ -48,9 +48,6 @@ def main() -> None:
     except MnistAdderError as error:
         print(f"mnist-adder: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("mnist-adder: stopped. A training carries on with: train --resume RUN", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:  # whoever read our output has had enough
         sys.exit(0)
 
@@ -108,20 +105,25 @@ def train(
         console.print(sentence, highlight=False, soft_wrap=True)
 
     callbacks = [training.Progress(console)]
-    if resume is not None:
-        run = training.resume(resume, data_dir=data_dir, notify=notify, callbacks=callbacks)
-    else:
-        run = training.train(
-            design,
-            settings=changed,
-            seed=seed,
-            dataset=dataset,
-            data_dir=data_dir,
-            run_dir=run_dir,
-            devices=devices,
-            notify=notify,
-            callbacks=callbacks,
-        )
+    try:
+        if resume is not None:
+            run = training.resume(resume, data_dir=data_dir, notify=notify, callbacks=callbacks)
+        else:
+            run = training.train(
+                design,
+                settings=changed,
+                seed=seed,
+                dataset=dataset,
+                data_dir=data_dir,
+                run_dir=run_dir,
+                devices=devices,
+                notify=notify,
+                callbacks=callbacks,
+            )
+    except KeyboardInterrupt as stopped:
+        for folder in stopped.args:  # none, where it was stopped before there was a run
+            notify(f"Stopped. Carry on with: {_command()} train --resume {folder}")
+        raise typer.Exit(130) from None
     if not training.is_first_process():
         return  # the first one prints
     _print_metrics(run.results)

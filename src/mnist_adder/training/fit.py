@@ -65,6 +65,7 @@ def train(
         DesignError: no such design, or a setting that makes no sense.
         DataError: the dataset cannot be had.
         RunError: the run folder is taken.
+        KeyboardInterrupt: stopped by Ctrl-C; its argument is the run's folder, for :func:`resume`.
     """
     recipe = designs.get(design).recipe
     recipe.replaced(settings or {})  # a mistake is told before anything is downloaded
@@ -136,7 +137,7 @@ def _fit(run: Run, corpus: Corpus, callbacks: Sequence[L.Callback], checkpoint: 
         try:
             trainer.fit(module, train_batches, validation_batches, ckpt_path=checkpoint, weights_only=True)
         except SystemExit:  # this is how Lightning ends after Ctrl-C
-            raise KeyboardInterrupt from None
+            raise KeyboardInterrupt(run.folder) from None
     train_seconds = seconds_before + time.perf_counter() - started
     if is_first_process():
         run.save_design(design)
