@@ -8,6 +8,11 @@ altogether where there is no CUDA device. With ``CI=true`` any test that is skip
 from __future__ import annotations
 
 import os
+
+# One thread, here and in the processes that tests start: on small data more of them are no quicker, and on a
+# busy machine they wait for each other a hundred times longer than they work. Set before torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Generator
 from pathlib import Path
 
