@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import random
 import signal
 import subprocess
 import sys
@@ -12,6 +15,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from mnist_adder import __version__, cli, designs
+from mnist_adder.errors import PictureError
+from mnist_adder.inference import preprocess
 from mnist_adder.runs import Run, load_run
 
 
@@ -148,6 +153,32 @@ def test_ctrl_c_says_how_to_carry_on(tmp_path: Path) -> None:
     assert err.endswith(f"Stopped. Carry on with: mnist-adder train --resume {folder}\n")
     assert "Traceback" not in err
     assert len(load_run(folder).metrics) >= 2
+
+
+def test_a_damaged_tiff_is_one_line_too(
+    trained_run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = io.BytesIO()
+    Image.new("1", (120, 160), 1).save(whole, "TIFF", compression="group4")
+    chance, path, noise = random.Random(0), tmp_path / "damaged.tiff", ""
+    for _ in range(200):
+        damaged = bytearray(whole.getvalue())
+        for _ in range(6):
+            damaged[chance.randrange(8, len(damaged))] = chance.randrange(256)
+        path.write_bytes(damaged)
+        with contextlib.suppress(PictureError):
+            preprocess(path)
+        noise = capfd.readouterr().err
+        if noise:
+            break
+    assert noise, "no file here makes the C library speak"
+    command = [sys.executable, "-m", "mnist_adder", "predict", str(path), "1"]
+    done = subprocess.run(
+        [*command, "--run", str(trained_run.folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("mnist-adder: ")
 
 
 def test_without_a_run_predict_says_how_to_make_one(  # type: ignore[no-untyped-def]

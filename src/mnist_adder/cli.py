@@ -6,6 +6,7 @@ the user's ends in one line and exit code 2; heavy imports wait inside the comma
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -20,7 +21,7 @@ from mnist_adder import __version__
 from mnist_adder.errors import MnistAdderError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from rich.console import Console
     from rich.table import Table
@@ -166,7 +167,8 @@ def predict(
     """Name the digit in a picture and its sum with a number."""
     from mnist_adder.inference import predict as ask
 
-    answer = ask(image, number, run)
+    with _silent_c_libraries():
+        answer = ask(image, number, run)
     if as_json:
         print(json.dumps(dataclasses.asdict(answer)))
         return
@@ -205,6 +207,22 @@ def _command() -> str:
     if shutil.which("mnist-adder") or called.name != "mnist-adder":
         return "mnist-adder"
     return os.path.relpath(called)
+
+
+@contextlib.contextmanager
+def _silent_c_libraries() -> Iterator[None]:
+    """Keep what C libraries print to standard error from the user: libtiff does, on a damaged file.
+
+    Our own message about the file comes afterwards.
+    """
+    standard_error, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
+        os.close(nowhere)
 
 
 def _parse_settings(settings: list[str]) -> dict[str, str]:
