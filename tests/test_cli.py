@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,12 @@ from mnist_adder.errors import PictureError
 from mnist_adder.inference import preprocess
 from mnist_adder.runs import Run, load_run
 
+RunCLI = Callable[..., tuple[int, str, str]]
+"""Arguments in; exit code, standard output and standard error out."""
+
 
 @pytest.fixture
-def run_cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+def run_cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> RunCLI:
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["mnist-adder", *arguments])
         with pytest.raises(SystemExit) as ended:
@@ -42,7 +46,7 @@ def picture(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_help_names_every_command_and_every_command_has_an_example(run_cli) -> None:  # type: ignore[no-untyped-def]
+def test_help_names_every_command_and_every_command_has_an_example(run_cli: RunCLI) -> None:
     code, out, _ = run_cli("--help")
     assert code == 0
     for command in ("train", "evaluate", "predict", "designs"):
@@ -52,11 +56,11 @@ def test_help_names_every_command_and_every_command_has_an_example(run_cli) -> N
         assert f"Example: mnist-adder {command}" in its_help
 
 
-def test_version(run_cli) -> None:  # type: ignore[no-untyped-def]
+def test_version(run_cli: RunCLI) -> None:
     assert run_cli("--version") == (0, f"mnist-adder {__version__}\n", "")
 
 
-def test_designs_lists_all_of_them(run_cli) -> None:  # type: ignore[no-untyped-def]
+def test_designs_lists_all_of_them(run_cli: RunCLI) -> None:
     code, out, _ = run_cli("designs")
     assert code == 0
     for name in designs.names():
@@ -65,7 +69,7 @@ def test_designs_lists_all_of_them(run_cli) -> None:  # type: ignore[no-untyped-
     assert {row["name"]: row["parameters"] for row in rows}["binary-sum"] == 6_772_272
 
 
-def test_train_then_evaluate_then_predict(run_cli, tmp_path: Path, picture: str) -> None:  # type: ignore[no-untyped-def]
+def test_train_then_evaluate_then_predict(run_cli: RunCLI, tmp_path: Path, picture: str) -> None:
     folder = tmp_path / "run"
     code, out, err = run_cli(
         "train",
@@ -86,7 +90,7 @@ def test_train_then_evaluate_then_predict(run_cli, tmp_path: Path, picture: str)
     assert "scikit-learn" in err
     assert "  2/2 " in err
     results = load_run(folder).results
-    assert results["batch_size" if "batch_size" in results else "recipe"]["batch_size"] == 64
+    assert results["recipe"]["batch_size"] == 64
 
     code, out, _ = run_cli("evaluate", str(folder))
     assert code == 0
@@ -100,7 +104,7 @@ def test_train_then_evaluate_then_predict(run_cli, tmp_path: Path, picture: str)
     assert " + 7 = " in out
 
 
-def test_json_is_one_object_and_nothing_else(run_cli, trained_run: Run, picture: str) -> None:  # type: ignore[no-untyped-def]
+def test_json_is_one_object_and_nothing_else(run_cli: RunCLI, trained_run: Run, picture: str) -> None:
     code, out, err = run_cli("predict", picture, "7", "--run", str(trained_run.folder), "--json")
     assert (code, err) == (0, "")
     answer = json.loads(out)
@@ -125,8 +129,8 @@ def test_json_is_one_object_and_nothing_else(run_cli, trained_run: Run, picture:
         (["predict", "PICTURE", "1", "--run", "nowhere"], "There is no run folder nowhere"),
     ],
 )
-def test_a_mistake_is_one_line_on_standard_error_and_exit_code_2(  # type: ignore[no-untyped-def]
-    run_cli, arguments: list[str], complaint: str, trained_run: Run, picture: str
+def test_a_mistake_is_one_line_on_standard_error_and_exit_code_2(
+    run_cli: RunCLI, arguments: list[str], complaint: str, trained_run: Run, picture: str
 ) -> None:
     filled = [a.replace("PICTURE", picture).replace("RUN", str(trained_run.folder)) for a in arguments]
     code, out, err = run_cli(*filled)
@@ -181,8 +185,8 @@ def test_a_damaged_tiff_is_one_line_too(
     assert done.stderr.startswith("mnist-adder: ")
 
 
-def test_without_a_run_predict_says_how_to_make_one(  # type: ignore[no-untyped-def]
-    run_cli, picture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_without_a_run_predict_says_how_to_make_one(
+    run_cli: RunCLI, picture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     code, _, err = run_cli("predict", picture, "1")
