@@ -20,8 +20,7 @@ class ExactSum(Adder):
     """A small convolutional network to ten logits; the sum is the distribution of digit + number.
 
     The number is known, so the sum's distribution is the digit's convolved with the number's: a shift
-    without parameters, differentiable, and never at odds with the digit. A batch of one cannot train it
-    (batch normalisation), but it can be asked about one.
+    without parameters, differentiable, and never at odds with the digit.
     """
 
     recipe = Recipe(
