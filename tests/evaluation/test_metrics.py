@@ -31,6 +31,27 @@ def test_asking_all_at_once_is_asking_one_pair_at_a_time(name: str, corpus: Corp
     assert answers.sum_losses.item() == pytest.approx(sum_loss, rel=1e-4)
 
 
+def test_heads_stay_in_float32_where_the_images_way_does_not(corpus: Corpus) -> None:
+    torch.manual_seed(1)
+    design = designs.get("argmax-regression")().eval()
+    images, digits = corpus.test_images[:6].unsqueeze(1).float() / 255, corpus.test_digits[:6]
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        features = design.encode(images)
+    outputs = design.combine(features.float(), torch.zeros(6, dtype=torch.int64))
+    exact = design.losses(outputs, digits, digits).sum.item()
+    with torch.autocast("cpu", torch.bfloat16):
+        answers = ask(design, images, digits)
+        rounded = design.losses(
+            design.combine(features.float(), torch.zeros(6, dtype=torch.int64)), digits, digits
+        )
+    assert rounded.sum.item() != exact  # bfloat16 would show
+    numbers = torch.arange(10).repeat(6)
+    repeated = digits.repeat_interleave(10)
+    outputs = design.combine(features.float().repeat_interleave(10, 0), numbers)
+    whole = design.losses(outputs, repeated, repeated + numbers).sum.item()
+    assert answers.sum_losses.item() == pytest.approx(60 * whole, rel=1e-6)
+
+
 def made_up() -> Metrics:
     """Four images of 3; one digit answer changes with the number, some sums are wrong."""
     digits = torch.full((4,), 3)

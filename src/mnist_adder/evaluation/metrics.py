@@ -57,8 +57,9 @@ def ask(design: Adder, images: Tensor, digits: Tensor) -> Answers:
     features = design.encode(images).float()
     numbers = torch.arange(NUMBERS, device=images.device).repeat(count)  # 0..9 for each image in turn
     true_digits = digits.repeat_interleave(NUMBERS)
-    outputs = design.combine(features.repeat_interleave(NUMBERS, 0), numbers)
-    losses = design.losses(outputs, true_digits, true_digits + numbers)
+    with torch.autocast(images.device.type, enabled=False):  # heads are float32, in training's validation too
+        outputs = design.combine(features.repeat_interleave(NUMBERS, 0), numbers)
+        losses = design.losses(outputs, true_digits, true_digits + numbers)
     return Answers(
         outputs.digit_logits.argmax(1).view(count, NUMBERS),
         design.sum_probabilities(outputs).argmax(1).view(count, NUMBERS),
