@@ -17,9 +17,10 @@ def copy(trained_run: Run, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained_run.folder, tmp_path / "copy"))
 
 
-def test_a_run_folder_holds_its_four_files(trained_run: Run) -> None:
+def test_a_run_folder_holds_its_files_and_nothing_else(trained_run: Run) -> None:
     names = {path.name for path in trained_run.folder.iterdir()}
-    assert names == {"config.json", "model.safetensors", "metrics.csv", "results.json"}
+    files = {"config.json", "model.safetensors", "metrics.csv", "results.json", "examples.safetensors"}
+    assert names == files | {"tensorboard"}
 
 
 def test_config_and_metrics_come_back_as_they_were(trained_run: Run) -> None:

@@ -1,4 +1,4 @@
-"""A run is a folder: config.json, model.safetensors, metrics.csv, results.json.
+"""A run is a folder: config.json, model.safetensors, metrics.csv, results.json, examples.safetensors.
 
 Training writes it; evaluation, prediction and reports read it. Whoever has the folder has everything
 that is needed to repeat the run or to use what it learned.
@@ -20,6 +20,8 @@ from mnist_adder.errors import DesignError, RunError
 from mnist_adder.files import write_bytes, write_json, write_text
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from mnist_adder.designs import Adder, Recipe
 
 RUNS = Path("runs")
@@ -121,6 +123,24 @@ class Run:
             raise RunError(f"{path} does not hold the weights of {self.config.design}: {reason}") from None
         return design.eval()
 
+    @property
+    def examples(self) -> dict[str, Tensor]:
+        """examples.safetensors: samples and mistakes; see :mod:`mnist_adder.evaluation.examples`.
+
+        Raises:
+            RunError: training has not ended yet, or the file is damaged.
+        """
+        import safetensors
+        from safetensors.torch import load
+
+        path = self.folder / "examples.safetensors"
+        try:
+            return load(path.read_bytes())
+        except FileNotFoundError:
+            raise RunError(f"{self.folder} has no {path.name}: its training did not end.") from None
+        except safetensors.SafetensorError as error:
+            raise RunError(f"{path} is damaged: {error}.") from None
+
     def check_data(self, sha256: str, origin: str) -> None:
         """Refuse data that are not those the run was trained on.
 
@@ -148,6 +168,12 @@ class Run:
         writer.writeheader()
         writer.writerows(rows)
         write_text(self.folder / "metrics.csv", text.getvalue())
+
+    def save_examples(self, tensors: Mapping[str, Tensor]) -> None:
+        """Write examples.safetensors, whole or not at all."""
+        from safetensors.torch import save
+
+        write_bytes(self.folder / "examples.safetensors", save(dict(tensors)))
 
     def save_results(self, results: Mapping[str, Any]) -> None:
         """Write results.json, whole or not at all."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -28,9 +29,13 @@ def test_it_counts_all_pairs_of_a_split_and_leaves_the_mode_alone() -> None:
 
 def test_a_run_evaluated_again_gives_its_results(trained_run: Run) -> None:
     metrics = dataclasses.asdict(evaluate_run(trained_run))
-    losses = {name: metrics.pop(name) for name in ("digit_loss", "sum_loss")}
-    assert {name: trained_run.results[name] for name in metrics} == metrics
-    assert {name: trained_run.results[name] for name in losses} == pytest.approx(losses, rel=1e-5)
+    results = trained_run.results
+    for name in ("digit_reliability", "sum_reliability"):
+        assert np.allclose(metrics.pop(name), results[name], rtol=1e-5)
+    floats = ("digit_loss", "sum_loss", "digit_calibration_error", "sum_calibration_error")
+    about = {name: metrics.pop(name) for name in floats}
+    assert {name: results[name] for name in metrics} == metrics
+    assert {name: results[name] for name in about} == pytest.approx(about, rel=1e-5)
 
 
 def test_other_data_than_it_was_trained_on_is_an_error(trained_run: Run) -> None:

@@ -7,7 +7,15 @@ import torch
 
 from mnist_adder import designs
 from mnist_adder.data import Corpus
-from mnist_adder.evaluation.metrics import Answers, Metrics, ask, measure
+from mnist_adder.evaluation.metrics import (
+    Answers,
+    Metrics,
+    ask,
+    calibration_error,
+    gather,
+    measure,
+    reliability,
+)
 
 
 @pytest.mark.parametrize("name", designs.names())
@@ -22,7 +30,12 @@ def test_asking_all_at_once_is_asking_one_pair_at_a_time(name: str, corpus: Corp
             for number in range(10):
                 outputs = design(images[row : row + 1], torch.tensor([number]))
                 assert answers.digits[row, number] == outputs.digit_logits.argmax()
-                assert answers.sums[row, number] == design.sum_probabilities(outputs).argmax()
+                sum_probabilities = design.sum_probabilities(outputs)
+                assert answers.sums[row, number] == sum_probabilities.argmax()
+                confidence = answers.sum_confidences[row, number].item()
+                assert confidence == pytest.approx(sum_probabilities.max().item(), rel=1e-4)
+                confidence = answers.digit_confidences[row, number].item()
+                assert confidence == pytest.approx(outputs.digit_logits.softmax(1).max().item(), rel=1e-4)
                 digit = digits[row : row + 1]
                 losses = design.losses(outputs, digit, digit + number)
                 digit_loss += losses.digit.item()
@@ -60,14 +73,12 @@ def made_up() -> Metrics:
     said_digits[0, 9] = 8  # digit wrong, sum still right: they contradict each other
     said_sums[1, 0] = 0  # digit right, sum wrong
     said_digits[2], said_sums[2] = 5, 5 + torch.arange(10)  # both wrong, but of one mind
-    losses = torch.tensor(20.0)
-    return measure(
-        [
-            Answers(said_digits[:3], said_sums[:3], losses, losses),
-            Answers(said_digits[3:], said_sums[3:], losses, losses),
-        ],
-        digits,
-    )
+    sure, losses = torch.full((4, 10), 0.9), torch.tensor(20.0)
+    pieces = [
+        Answers(said_digits[part], said_sums[part], sure[part], sure[part] - 0.3, losses, losses)
+        for part in (slice(3), slice(3, 4))
+    ]
+    return measure(gather(pieces), digits)
 
 
 def test_accuracies_are_counted() -> None:
@@ -76,6 +87,7 @@ def test_accuracies_are_counted() -> None:
     assert metrics.digit_accuracy == 29 / 40
     assert metrics.sum_accuracy == 29 / 40
     assert metrics.joint_accuracy == 28 / 40
+    assert metrics.contradiction_by_number == [1 / 4, *8 * [0], 1 / 4]
     assert metrics.mean_accuracy == 29 / 40
     assert metrics.product_accuracy == pytest.approx((29 / 40) ** 2)
     assert metrics.digit_loss == metrics.sum_loss == 1.0
@@ -96,3 +108,37 @@ def test_by_number_and_confusion() -> None:
     assert sum(map(sum, metrics.digit_confusion)) == sum(map(sum, metrics.sum_confusion)) == 40
     assert metrics.sum_confusion[3][0] == 1
     assert sum(metrics.sum_confusion[sum_][sum_] for sum_ in range(19)) == 29
+
+
+def test_confidence_is_compared_with_accuracy() -> None:
+    metrics = made_up()
+    filled = [row for row in metrics.digit_reliability if row[0]]
+    assert filled == [[40, pytest.approx(0.9), 29 / 40]]
+    assert metrics.digit_calibration_error == pytest.approx(0.9 - 29 / 40)
+    assert metrics.sum_calibration_error == pytest.approx(29 / 40 - 0.6)
+
+
+def test_the_calibration_error_is_that_of_a_plain_loop() -> None:
+    torch.manual_seed(0)
+    confidences, right = torch.rand(1000), torch.rand(1000) < 0.7
+    expected, count = 0.0, 0
+    table = reliability(confidences, right)
+    assert len(table) == 15
+    for place, (inside, mean_confidence, accuracy) in enumerate(table):
+        chosen = [i for i, c in enumerate(confidences.tolist()) if place / 15 <= c < (place + 1) / 15]
+        hits = sum(bool(right[i]) for i in chosen) / len(chosen)
+        mean = sum(confidences[i].item() for i in chosen) / len(chosen)
+        assert inside == len(chosen)
+        assert accuracy == pytest.approx(hits)
+        assert mean_confidence == pytest.approx(mean)
+        expected += len(chosen) * abs(hits - mean)
+        count += len(chosen)
+    assert count == 1000
+    assert calibration_error(table) == pytest.approx(expected / 1000)
+
+
+def test_a_confidence_of_one_has_a_bin() -> None:
+    table = reliability(torch.tensor([1.0, 0.0]), torch.tensor([True, False]))
+    assert table[14] == [1, 1, 1]
+    assert table[0] == [1, 0, 0]
+    assert calibration_error(table) == 0

@@ -18,7 +18,7 @@ __all__ = ["DEFAULT", "Adder", "Recipe", "Source", "get", "names"]
 DEFAULT = "exact-sum"
 """The design that is meant when none is named."""
 
-_NOT_DESIGNS = {"base", "blocks", "recipe"}
+_NOT_DESIGNS = {"base", "blocks", "layers", "recipe"}
 
 
 def names() -> list[str]:

@@ -38,6 +38,7 @@ class Recipe:
     average: Literal["none", "ema", "swa"] = "none"  # of the weights, over the steps
     average_decay: float = 0.99  # ema: what remains of the average after a step
     average_start: float = 0.75  # swa: fraction of the epochs after which averaging begins
+    patience: int = 0  # stop after so many epochs without a better validation accuracy; 0: never
     rotation_degrees: float = 0.0  # augmentation: drawn from -this..this for each image
     translation_pixels: float = 0.0
     scale: float = 0.0  # 0.1: from 0.9 to 1.1 times the size
@@ -49,6 +50,7 @@ class Recipe:
         self._check("epochs", self.epochs >= 1, "at least 1")
         self._check("numbers_per_image", 1 <= self.numbers_per_image <= 10, "1..10")
         self._check("batch_size", self.batch_size >= 2, "at least 2, which batch normalisation needs")
+        self._check("patience", self.patience >= 0, "0 (never stop early) or more")
         self._check("learning_rate", self.learning_rate > 0, "above 0")
         for name in ("momentum", "average_decay", "average_start"):
             self._check(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")

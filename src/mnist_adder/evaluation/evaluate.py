@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mnist_adder.data import MNISTAdder, load_corpus
-from mnist_adder.evaluation.metrics import Metrics, ask, measure
+from mnist_adder.evaluation.metrics import Answers, Metrics, ask, gather, measure
 from mnist_adder.machine import best_device
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ IMAGES_AT_ONCE = 500
 """Small enough that the activations of a chunk stay near the processor."""
 
 
-def evaluate(design: Adder, dataset: MNISTAdder) -> Metrics:
-    """Count on all pairs of a split: every image with each of the ten numbers, in float32.
+def answer(design: Adder, dataset: MNISTAdder) -> Answers:
+    """Ask about all pairs of a split: every image with each of the ten numbers, in float32.
 
     The design's device is used, and its mode is left as it was found.
     """
@@ -33,7 +33,13 @@ def evaluate(design: Adder, dataset: MNISTAdder) -> Metrics:
     pieces = zip(images.split(IMAGES_AT_ONCE), digits.split(IMAGES_AT_ONCE), strict=True)
     answers = [ask(design, piece.float() / 255, piece_digits) for piece, piece_digits in pieces]
     design.train(was_training)
-    return measure(answers, digits)
+    return gather(answers)
+
+
+def evaluate(design: Adder, dataset: MNISTAdder) -> Metrics:
+    """Count how often a design is right on all pairs of a split; see :func:`answer`."""
+    answers = answer(design, dataset)
+    return measure(answers, dataset.digits.to(answers.digits.device))
 
 
 def evaluate_run(

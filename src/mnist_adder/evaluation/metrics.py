@@ -15,12 +15,17 @@ from torch import Tensor
 from mnist_adder.designs import Adder
 from mnist_adder.task import DIGITS, NUMBERS, SUMS
 
+BINS = 15
+"""Of confidence, equally wide, for reliability; as many as the source of calibration_error has."""
+
 
 class Answers(NamedTuple):
     """What a design answered to N images, each with the numbers 0..9: row i, column n is one pair."""
 
     digits: Tensor  # (N, 10) int64, the digit answered
     sums: Tensor  # (N, 10) int64, the sum answered
+    digit_confidences: Tensor  # (N, 10) float32, the probability that the digit answered was given
+    sum_confidences: Tensor  # (N, 10) float32, the same of the sum
     digit_losses: Tensor  # () float32, total of the digit's loss over the 10 N pairs
     sum_losses: Tensor  # () float32, total of the sum's loss
 
@@ -39,7 +44,12 @@ class Metrics:
     contradiction: float  # how often the sum answered is not the digit answered plus the number
     digit_loss: float
     sum_loss: float
+    digit_calibration_error: float  # mean distance of confidence from accuracy, over the bins below
+    sum_calibration_error: float
+    digit_reliability: list[list[float]]  # per bin of confidence: pairs, mean confidence, accuracy
+    sum_reliability: list[list[float]]
     joint_accuracy_by_number: list[float]  # 10
+    contradiction_by_number: list[float]  # 10
     digit_confusion: list[list[int]]  # 10 x 10 pairs: row = true digit, column = answer
     sum_confusion: list[list[int]]  # 19 x 19 pairs: row = true sum, column = answer
 
@@ -60,24 +70,36 @@ def ask(design: Adder, images: Tensor, digits: Tensor) -> Answers:
     with torch.autocast(images.device.type, enabled=False):  # heads are float32, in training's validation too
         outputs = design.combine(features.repeat_interleave(NUMBERS, 0), numbers)
         losses = design.losses(outputs, true_digits, true_digits + numbers)
+    digit_confidences, said_digits = outputs.digit_logits.softmax(1).max(1)
+    sum_confidences, said_sums = design.sum_probabilities(outputs).max(1)
     return Answers(
-        outputs.digit_logits.argmax(1).view(count, NUMBERS),
-        design.sum_probabilities(outputs).argmax(1).view(count, NUMBERS),
+        said_digits.view(count, NUMBERS),
+        said_sums.view(count, NUMBERS),
+        digit_confidences.view(count, NUMBERS),
+        sum_confidences.view(count, NUMBERS),
         losses.digit * len(numbers),
         losses.sum * len(numbers),
     )
 
 
-def measure(answers: list[Answers], digits: Tensor) -> Metrics:
-    """Count over the answers to all images, given in pieces, and their true digits (N,)."""
-    said_digits = torch.cat([piece.digits for piece in answers])
-    said_sums = torch.cat([piece.sums for piece in answers])
+def gather(pieces: list[Answers]) -> Answers:
+    """One Answers from those to pieces of the images, in their order."""
+    columns = list(zip(*pieces, strict=True))
+    return Answers(*map(torch.cat, columns[:4]), *(torch.stack(losses).sum() for losses in columns[4:]))
+
+
+def measure(answers: Answers, digits: Tensor) -> Metrics:
+    """Count over the answers to N images and their true digits (N,)."""
+    said_digits, said_sums = answers.digits, answers.sums
     numbers = torch.arange(NUMBERS, device=digits.device)
     true_digits = digits.unsqueeze(1).expand_as(said_digits)
     true_sums = true_digits + numbers
     digit_right, sum_right = said_digits == true_digits, said_sums == true_sums
     joint_right = digit_right & sum_right
+    contradicted = said_sums != said_digits + numbers
     digit_accuracy, sum_accuracy = _fraction(digit_right), _fraction(sum_right)
+    digit_reliability = reliability(answers.digit_confidences, digit_right)
+    sum_reliability = reliability(answers.sum_confidences, sum_right)
     pairs = said_digits.numel()
     return Metrics(
         pairs=pairs,
@@ -87,12 +109,46 @@ def measure(answers: list[Answers], digits: Tensor) -> Metrics:
         mean_accuracy=(digit_accuracy + sum_accuracy) / 2,
         product_accuracy=digit_accuracy * sum_accuracy,
         digit_consistency=_fraction((said_digits == said_digits[:, :1]).all(1)),
-        contradiction=_fraction(said_sums != said_digits + numbers),
-        digit_loss=sum(piece.digit_losses.item() for piece in answers) / pairs,
-        sum_loss=sum(piece.sum_losses.item() for piece in answers) / pairs,
+        contradiction=_fraction(contradicted),
+        digit_loss=answers.digit_losses.item() / pairs,
+        sum_loss=answers.sum_losses.item() / pairs,
+        digit_calibration_error=calibration_error(digit_reliability),
+        sum_calibration_error=calibration_error(sum_reliability),
+        digit_reliability=digit_reliability,
+        sum_reliability=sum_reliability,
         joint_accuracy_by_number=[_fraction(column) for column in joint_right.T],
+        contradiction_by_number=[_fraction(column) for column in contradicted.T],
         digit_confusion=_confusion(true_digits, said_digits, DIGITS),
         sum_confusion=_confusion(true_sums, said_sums, SUMS),
+    )
+
+
+def reliability(confidences: Tensor, right: Tensor) -> list[list[float]]:
+    """How right the answers of each confidence are.
+
+    Args:
+        confidences: any shape, float in [0, 1].
+        right: the same shape, bool.
+
+    Returns:
+        For each of 15 equally wide bins of confidence ``[answers in it, their mean confidence, the fraction
+        of them that is right]``; zeros for an empty bin.
+    """
+    confidences, right = confidences.flatten().cpu().double(), right.flatten().cpu().double()
+    places = (confidences * BINS).long().clamp(0, BINS - 1)
+    counts = torch.bincount(places, minlength=BINS).double()
+    totals = [torch.bincount(places, values, minlength=BINS) for values in (confidences, right)]
+    table: list[list[float]] = torch.stack([counts, *(t / counts.clamp(min=1) for t in totals)], 1).tolist()
+    return table
+
+
+def calibration_error(table: list[list[float]]) -> float:
+    """Expected calibration error, in [0, 1]: the bins' |accuracy - confidence|, weighted by their answers.
+
+    Source: Guo et al. 2017, On Calibration of Modern Neural Networks, arXiv:1706.04599, equation 3.
+    """
+    return sum(n * abs(accuracy - confidence) for n, confidence, accuracy in table) / sum(
+        n for n, *_ in table
     )
 
 

@@ -1,18 +1,25 @@
-"""What happens beside the steps: the weights' average, the rows of metrics.csv.
+"""What happens beside the steps: the weights' average, metrics.csv and TensorBoard, stopping early.
 
 Lightning calls the hooks; the recorder writes into the run, averaging changes the weights in the end.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
-from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
 from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_avg_fn
 
 from mnist_adder.designs import Recipe
 from mnist_adder.runs import Run
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+TENSORBOARD = "tensorboard"
+"""The folder of a run that holds TensorBoard's event files."""
 
 
 class Averaging(WeightAveraging):
@@ -43,20 +50,65 @@ class Averaging(WeightAveraging):
 
 
 class Recorder(L.Callback):
-    """Writes metrics.csv after every epoch: one row an epoch, whatever the module logged."""
+    """Writes down every epoch's figures, whatever the module logged.
+
+    metrics.csv gets a row; where TensorBoard is installed, ``tensorboard --logdir`` shows them as curves.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.rows: list[dict[str, float]] = []
+        self.writer: SummaryWriter | None = None
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.is_global_zero:
+            self.writer = _tensorboard_writer(self.run.folder / TENSORBOARD, after=len(self.rows))
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         figures = {name: round(float(value), 6) for name, value in trainer.callback_metrics.items()}
-        self.rows.append({"epoch": trainer.current_epoch + 1, **figures})
+        epoch = trainer.current_epoch + 1
+        self.rows.append({"epoch": epoch, **figures})
         if trainer.is_global_zero:
             self.run.save_metrics(self.rows)
+        if self.writer is not None:
+            for name, value in figures.items():
+                self.writer.add_scalar(_tag(name), value, epoch)
+            self.writer.flush()
+
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if self.writer is not None:
+            self.writer.close()
+            self.writer = None
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = state_dict["rows"]
+
+
+def _tag(figure: str) -> str:
+    """TensorBoard's name for a figure: train and validation stand side by side, ``sum_loss/train``."""
+    part, _, rest = figure.partition("_")
+    return f"{rest}/{part}" if part in ("train", "validation") else figure
+
+
+def _tensorboard_writer(folder: Path, *, after: int) -> SummaryWriter | None:
+    """A writer of event files; points later than epoch ``after`` are of a stopped run and disappear."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:  # training goes on without it
+        return None
+    return SummaryWriter(folder, purge_step=after + 1 if after else None)
+
+
+def early_stopping(recipe: Recipe, folder: Path) -> list[L.Callback]:
+    """Stop after ``patience`` epochs without a better joint accuracy on the validation pairs.
+
+    The best epoch's weights are kept in ``folder`` as best.ckpt.
+    """
+    figure = "validation_joint_accuracy"
+    return [
+        EarlyStopping(figure, mode="max", patience=recipe.patience),
+        ModelCheckpoint(folder, filename="best", monitor=figure, mode="max", enable_version_counter=False),
+    ]

@@ -6,7 +6,6 @@ metrics and results goes out, for ``evaluation``, ``reports`` and ``inference`` 
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import shutil
@@ -14,7 +13,6 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import torch
@@ -23,10 +21,11 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from mnist_adder import designs, machine, runs
 from mnist_adder.data import Augment, Batches, Corpus, MNISTAdder, load_corpus
 from mnist_adder.data.sources import DatasetName
+from mnist_adder.designs import Adder
 from mnist_adder.errors import RunError
-from mnist_adder.evaluation import Metrics, evaluate
 from mnist_adder.runs import Run, RunConfig, load_run
-from mnist_adder.training.callbacks import Averaging, Recorder
+from mnist_adder.training.callbacks import Averaging, Recorder, early_stopping
+from mnist_adder.training.finish import finish
 from mnist_adder.training.module import AdderModule
 
 CHECKPOINTS = "checkpoints"
@@ -140,11 +139,20 @@ def _fit(run: Run, corpus: Corpus, callbacks: Sequence[L.Callback], checkpoint: 
             raise KeyboardInterrupt(run.folder) from None
     train_seconds = seconds_before + time.perf_counter() - started
     if is_first_process():
-        run.save_design(design)
-        metrics = evaluate(design, MNISTAdder(split="test", corpus=corpus))
-        run.save_results(_results(run.config, design.parameter_count(), train_seconds, metrics))
+        kept_epoch = trainer.current_epoch
+        if run.config.recipe.patience:
+            kept_epoch = _restore_best(design, run.folder / CHECKPOINTS / "best.ckpt")
+        finish(run, design, corpus, train_seconds=train_seconds, kept_epoch=kept_epoch)
         shutil.rmtree(run.folder / CHECKPOINTS)
     return run
+
+
+def _restore_best(design: Adder, checkpoint: Path) -> int:
+    """Put back the weights, averaged if they are, of the best epoch; returns which one it was."""
+    kept = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    weights = {name.removeprefix("design."): tensor for name, tensor in kept["state_dict"].items()}
+    design.load_state_dict(weights)
+    return int(kept["epoch"]) + 1
 
 
 def is_first_process() -> bool:
@@ -159,6 +167,7 @@ def _make_trainer(run: Run, callbacks: Sequence[L.Callback]) -> L.Trainer:
     recipe, devices, device = run.config.recipe, run.config.devices, machine.best_device()
     averaging = [] if recipe.average == "none" else [Averaging(recipe)]
     checkpoint = ModelCheckpoint(run.folder / CHECKPOINTS, filename="last", enable_version_counter=False)
+    early = early_stopping(recipe, run.folder / CHECKPOINTS) if recipe.patience else []
     return L.Trainer(
         accelerator=device.type,
         devices=devices,
@@ -166,7 +175,7 @@ def _make_trainer(run: Run, callbacks: Sequence[L.Callback]) -> L.Trainer:
         sync_batchnorm=devices > 1 and device.type == "cuda",  # torch has it for CUDA alone
         precision=run.config.precision,
         max_epochs=recipe.epochs,
-        callbacks=[*averaging, Recorder(run), *callbacks, checkpoint],
+        callbacks=[*averaging, Recorder(run), *early, *callbacks, checkpoint],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -196,18 +205,3 @@ def _make_batches(corpus: Corpus, config: RunConfig, trainer: L.Trainer) -> tupl
         world_size=trainer.world_size,
     )
     return train_batches, Batches(validation_set, 500, shuffle=False)
-
-
-def _results(config: RunConfig, parameters: int, train_seconds: float, metrics: Metrics) -> dict[str, Any]:
-    about = config.to_json()
-    return {
-        "design": about.pop("design"),
-        "dataset": about.pop("dataset"),
-        "seed": about.pop("seed"),
-        "epochs": config.recipe.epochs,
-        "parameters": parameters,
-        "device": about.pop("device"),
-        "train_seconds": round(train_seconds, 2),
-        **dataclasses.asdict(metrics),
-        **about,
-    }

@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 
 from mnist_adder.data import Batches
 from mnist_adder.designs import Adder, Recipe
-from mnist_adder.evaluation.metrics import Answers, ask, measure
+from mnist_adder.evaluation.metrics import Answers, ask, gather, measure
 from mnist_adder.task import NUMBERS, Batch, Losses, Outputs
 
 _Loss = TypeVar("_Loss", float, Tensor)
@@ -52,14 +52,25 @@ class AdderModule(L.LightningModule):
     def training_step(self, batch: Batch) -> Tensor:
         """One step's loss, a scalar: the two losses joined by the recipe's weights."""
         self.learning_rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        outputs, losses, batch = self.learn_from(batch)
+        self._count(outputs, losses, batch)
+        return self.weighted(losses.digit, losses.sum)
+
+    def learn_from(self, batch: Batch) -> tuple[Outputs, Losses, Batch]:
+        """What a step learns from: answers and losses, and the pairs they are for.
+
+        Autocast is the caller's: the Trainer's, or the learning-rate finder's.
+        """
         features = self.design.encode(batch.images)
         features, batch = with_more_numbers(features, batch, self.recipe.numbers_per_image)
         with torch.autocast(features.device.type, enabled=False):
             outputs = self.design.combine(features.float(), batch.numbers)
             losses = self.design.losses(outputs, batch.digits, batch.sums)
-        self._count(outputs, losses, batch)
-        loss: Tensor = self._weighted(losses.digit, losses.sum)
-        return loss
+        return outputs, losses, batch
+
+    def weighted(self, digit: _Loss, sum_: _Loss) -> _Loss:
+        """The two losses joined by the recipe's weights."""
+        return self.recipe.digit_weight * digit + self.recipe.sum_weight * sum_
 
     def validation_step(self, batch: Batch) -> None:
         """Ask about the batch's images with all ten numbers; the batch's own numbers are not used."""
@@ -67,7 +78,8 @@ class AdderModule(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the epoch: validation comes last, so the training figures are complete as well."""
-        metrics = measure([answers for answers, _ in self.answers], torch.cat([d for _, d in self.answers]))
+        answers = gather([answers for answers, _ in self.answers])
+        metrics = measure(answers, torch.cat([digits for _, digits in self.answers]))
         self.answers.clear()
         assert self.totals is not None
         totals = torch.cat([self.totals, self.totals.new_tensor([self.pairs])])
@@ -76,7 +88,7 @@ class AdderModule(L.LightningModule):
         self.totals, self.pairs = None, 0
         validation = {name: getattr(metrics, name) for name in TRAIN_FIGURES}
         for part, figures in (("train", train), ("validation", validation)):
-            loss = self._weighted(figures["digit_loss"], figures["sum_loss"])
+            loss = self.weighted(figures["digit_loss"], figures["sum_loss"])
             self.log_dict({f"{part}_loss": loss, **{f"{part}_{name}": figures[name] for name in figures}})
         seconds = time.perf_counter() - self.epoch_started
         self.log_dict({"learning_rate": self.learning_rate, "seconds": seconds})
@@ -86,9 +98,6 @@ class AdderModule(L.LightningModule):
         optimizer = make_optimizer(self.design, self.recipe)
         schedule = make_schedule(optimizer, self.recipe, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _weighted(self, digit: _Loss, sum_: _Loss) -> _Loss:
-        return self.recipe.digit_weight * digit + self.recipe.sum_weight * sum_
 
     @torch.no_grad()
     def _count(self, outputs: Outputs, losses: Losses, batch: Batch) -> None:

@@ -1,0 +1,90 @@
+"""Training several designs with several seeds, one run after the other, so that they can be compared.
+
+Names and seeds come in, finished runs go out; runs that are there already are not trained again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import lightning as L
+
+from mnist_adder import designs
+from mnist_adder.data.sources import DatasetName
+from mnist_adder.errors import RunError
+from mnist_adder.runs import Run, load_run
+from mnist_adder.training.fit import resume, train
+
+
+def train_series(
+    names: Sequence[str],
+    folder: Path,
+    *,
+    seeds: int = 3,
+    epochs_scale: float = 1.0,
+    dataset: DatasetName = "auto",
+    data_dir: Path | None = None,
+    notify: Callable[[str], None] = lambda _: None,
+    callbacks: Callable[[], Sequence[L.Callback]] = lambda: (),
+) -> list[Run]:
+    """Train each design with the seeds 0, 1, ..., each by its own recipe, on the same images.
+
+    All designs get seed 0 first, then seed 1, and so on, so that a series that is stopped early still
+    compares something. Called again it carries on: finished runs are kept, a stopped one is resumed.
+
+    Args:
+        names: the designs.
+        folder: run folders ``DESIGN-seedN`` are made in it.
+        seeds: how many, from 0.
+        epochs_scale: times the recipes' epochs, at least one epoch each; above 0.
+        dataset: as for :func:`train`.
+        data_dir: as for :func:`train`.
+        notify: receives a sentence before each run.
+        callbacks: makes the Lightning callbacks of one run.
+
+    Returns:
+        The runs, by seed, then in the order of the names.
+
+    Raises:
+        DesignError: no such design, or an epochs_scale that makes no sense.
+        RunError: a run that is there was trained otherwise than asked for now.
+    """
+    if seeds < 1 or not 0 < epochs_scale < float("inf"):
+        raise RunError(f"{seeds} seeds and {epochs_scale} times the epochs: both must be above 0.")
+    epochs = {name: max(1, round(epochs_scale * designs.get(name).recipe.epochs)) for name in names}
+    wanted = [(name, seed) for seed in range(seeds) for name in names]
+    runs = []
+    for place, (name, seed) in enumerate(wanted, 1):
+        run_dir = folder / f"{name}-seed{seed}"
+        notify(f"\nRun {place} of {len(wanted)}: {name}, seed {seed}.")
+        if (run_dir / "config.json").exists():
+            run = load_run(run_dir)
+            _check_protocol(run, name, seed, epochs[name], dataset)
+            if (run_dir / "results.json").exists():
+                notify(f"It is in {run_dir} already.")
+            else:
+                run = resume(run_dir, data_dir=data_dir, notify=notify, callbacks=callbacks())
+        else:
+            run = train(
+                name,
+                settings={"epochs": str(epochs[name])},
+                seed=seed,
+                dataset=dataset,
+                data_dir=data_dir,
+                run_dir=run_dir,
+                notify=notify,
+                callbacks=callbacks(),
+            )
+        runs.append(run)
+    return runs
+
+
+def _check_protocol(run: Run, name: str, seed: int, epochs: int, dataset: DatasetName) -> None:
+    config = run.config
+    found = (config.design, config.seed, config.recipe.epochs)
+    if found != (name, seed, epochs) or dataset not in ("auto", config.dataset):
+        raise RunError(
+            f"{run.folder} was trained otherwise: {config.design} on {config.dataset}, seed {config.seed}, "
+            f"{config.recipe.epochs} epochs. Name another folder with --runs-dir."
+        )
