@@ -1,0 +1,136 @@
+"""What a report needs of a run, read from its folder and checked before anything is drawn.
+
+A Run comes in; Contents go out: its results, metrics, examples and the anatomy of its design. Neither the
+dataset nor the weights are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from mnist_adder import designs
+from mnist_adder.designs.layers import Anatomy, dissect
+from mnist_adder.errors import RunError
+from mnist_adder.evaluation import Examples
+from mnist_adder.reports.repeat import command
+from mnist_adder.runs import Run
+from mnist_adder.task import DIGITS, NUMBERS, SIDE, SUMS
+
+_ANY = -1  # as a length: whatever it is, but not nothing
+_RESULTS: dict[str, tuple[int, ...]] = {
+    # name: lengths of the lists, from the outside; () is a number
+    **dict.fromkeys(["parameters", "multiply_adds", "epochs", "kept_epoch", "train_seconds", "pairs"], ()),
+    **dict.fromkeys([f"{what}_accuracy" for what in ("digit", "sum", "joint", "mean", "product")], ()),
+    **dict.fromkeys(["digit_consistency", "contradiction", "digit_loss", "sum_loss"], ()),
+    **dict.fromkeys(["digit_calibration_error", "sum_calibration_error"], ()),
+    **dict.fromkeys(["digit_reliability", "sum_reliability"], (_ANY, 3)),
+    "joint_accuracy_by_number": (NUMBERS,),
+    "digit_confusion": (DIGITS, DIGITS),
+    "sum_confusion": (SUMS, SUMS),
+}
+_COLUMNS = [
+    "epoch",
+    *(
+        f"{part}_{what}"
+        for part in ("train", "validation")
+        for what in ("loss", "digit_loss", "sum_loss", "digit_accuracy", "sum_accuracy", "joint_accuracy")
+    ),
+    "learning_rate",
+    "seconds",
+]
+_EXAMPLES: dict[str, tuple[int, ...]] = {
+    "images": (SIDE, SIDE),
+    "numbers": (),
+    "digits": (),
+    "digit_probabilities": (DIGITS,),
+    "sum_probabilities": (SUMS,),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """One run, all that a report says of it."""
+
+    run: Run
+    results: dict[str, Any]
+    metrics: list[dict[str, float]]
+    samples: Examples
+    mistakes: Examples
+    anatomy: Anatomy
+    meeting: str  # how the inputs meet, in the design's words
+
+
+def load_contents(run: Run) -> Contents:
+    """Read and check a run's files.
+
+    Raises:
+        RunError: a file is missing or damaged, or was written by a version that measured less.
+        DesignError: its design is not one of this version.
+    """
+    results, metrics = run.results, _metrics(run)
+    for name, lengths in _RESULTS.items():
+        if name not in results:
+            raise _too_old(run, "results.json", name)
+        if not _has_lengths(results[name], lengths):
+            raise RunError(f"{run.folder / 'results.json'} is damaged: {name} is not what it should be.")
+    design = designs.get(run.config.design)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # the weights do not matter, but the same report should come out each time
+        anatomy = dissect(design())
+    return Contents(
+        run=run,
+        results=results,
+        metrics=metrics,
+        samples=_examples(run, "sample_"),
+        mistakes=_examples(run, "mistake_"),
+        anatomy=anatomy,
+        meeting=design.meeting,
+    )
+
+
+def _metrics(run: Run) -> list[dict[str, float]]:
+    path = run.folder / "metrics.csv"
+    try:
+        rows = run.metrics
+    except (ValueError, TypeError):
+        raise RunError(f"{path} is damaged: not all of its values are numbers.") from None
+    if not rows:
+        raise RunError(f"{path} is damaged: it has no row.")
+    for column in _COLUMNS:
+        if column not in rows[0]:
+            raise _too_old(run, path.name, column)
+    return rows
+
+
+def _examples(run: Run, prefix: str) -> Examples:
+    tensors = run.examples
+    for name, lengths in _EXAMPLES.items():
+        if f"{prefix}{name}" not in tensors:
+            raise _too_old(run, "examples.safetensors", f"{prefix}{name}")
+        if tensors[f"{prefix}{name}"].shape[1:] != lengths:
+            raise RunError(
+                f"{run.folder / 'examples.safetensors'} is damaged: {prefix}{name} has a wrong shape."
+            )
+    return Examples.from_tensors(tensors, prefix)
+
+
+def _has_lengths(value: object, lengths: Sequence[int]) -> bool:
+    if not lengths:
+        return isinstance(value, int | float)
+    return (
+        isinstance(value, list)
+        and len(value) > 0
+        and lengths[0] in (_ANY, len(value))
+        and all(_has_lengths(item, lengths[1:]) for item in value)
+    )
+
+
+def _too_old(run: Run, file: str, name: str) -> RunError:
+    return RunError(
+        f"{run.folder / file} has no {name}: an older version of mnist-adder wrote it. "
+        f"Train the run anew: {command(run.config)}"
+    )

@@ -1,0 +1,111 @@
+"""Writing a comparison down: a table in words and figures, two plots, and the results behind them.
+
+A Comparison comes in, a folder of files goes out; everything published about designs is read from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from mnist_adder.errors import RunError
+from mnist_adder.evaluation.compare import Comparison, Row
+from mnist_adder.evaluation.findings import findings
+from mnist_adder.files import write_bytes, write_json, write_text
+from mnist_adder.reports.comparison import accuracy_against_parameters, accuracy_against_seconds
+from mnist_adder.reports.render import png
+
+
+def save_comparison(comparison: Comparison, folder: Path) -> Path:
+    """Write comparison.md, comparison.json, two plots, and each run's results as ``runs/DESIGN-seedN.json``.
+
+    Args:
+        comparison: from :func:`mnist_adder.evaluation.compare.compare`.
+        folder: made if it is not there; files of the same names are replaced.
+
+    Returns:
+        The path of comparison.md.
+
+    Raises:
+        RunError: the folder cannot be written to.
+    """
+    try:
+        (folder / "runs").mkdir(parents=True, exist_ok=True)
+        for result in comparison.runs:
+            write_json(folder / "runs" / f"{result['design']}-seed{result['seed']}.json", result)
+        write_json(
+            folder / "comparison.json",
+            {
+                "rows": [dataclasses.asdict(row) for row in comparison.rows],
+                "findings": [dataclasses.asdict(finding) for finding in findings(comparison)],
+                "protocol": comparison.protocol,
+                "commits": comparison.commits,
+            },
+        )
+        write_text(folder / "comparison.md", _page(comparison))
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written to: {error.strerror}.") from None
+    save_figure(accuracy_against_parameters(comparison.rows), folder / "parameters.png")
+    save_figure(accuracy_against_seconds(comparison.rows), folder / "seconds.png")
+    return folder / "comparison.md"
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all; its folder is made if it is not there.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, png(figure))
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """The designs side by side as a Markdown table, and below it what they ran on."""
+    lines = [
+        "| design | parameters | multiply-adds | epochs | seconds | digit | sum | both | contradictions |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    lines += [_line(row) for row in comparison.rows]
+    return "\n".join([*lines, "", _legend(comparison)])
+
+
+def _legend(comparison: Comparison) -> str:
+    about, seeds = comparison.protocol, comparison.rows[0].seeds
+    runs = f"{len(seeds)} runs (seeds {', '.join(map(str, seeds))})" if len(seeds) > 1 else "one run"
+    threads = f"{about['threads']} thread{'s' * (about['threads'] > 1)}"
+    return (
+        f"Percent of all {about['pairs']:,} test pairs, counted; mean ± standard deviation of {runs} on "
+        f"{about['dataset']}. Both: digit and sum right on the same pair. Contradictions: the sum answered "
+        "is not the digit answered plus the number. Multiply-adds of one pair. Seconds of training with "
+        f"{threads} of {about['device']}, {about['precision']}, PyTorch {about['versions']['torch']}."
+    )
+
+
+def _line(row: Row) -> str:
+    def percent(name: str) -> str:
+        return f"{100 * getattr(row, f'{name}_mean'):.2f} ± {100 * getattr(row, f'{name}_std'):.2f}"
+
+    return (
+        f"| `{row.design}` | {row.parameters:,} | {row.multiply_adds / 1e6:.1f} M | {row.epochs} "
+        f"| {row.train_seconds_mean:.0f} ± {row.train_seconds_std:.0f} | {percent('digit_accuracy')} "
+        f"| {percent('sum_accuracy')} | {percent('joint_accuracy')} | {percent('contradiction')} |"
+    )
+
+
+def _page(comparison: Comparison) -> str:
+    answers = "\n\n".join(f"**{f.question}** {f.answer}" for f in findings(comparison))
+    commits = ", ".join(commit[:12] for commit in comparison.commits) or "unknown"
+    return (
+        "# Comparison\n\n"
+        f"{comparison_table(comparison)}\n\n"
+        f"{answers}\n\n"
+        "![Joint accuracy against parameters](parameters.png)\n\n"
+        "![Joint accuracy against seconds of training](seconds.png)\n\n"
+        f"Source commit: {commits}. Each run's results: `runs/`. In figures: `comparison.json`.\n"
+    )

@@ -1,0 +1,31 @@
+"""How to repeat a run: the command, and what it depends on.
+
+A RunConfig comes in, a command line goes out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+
+from mnist_adder import designs
+from mnist_adder.runs import RunConfig
+
+_MNIST_IMAGES = 55_000  # of its training split; recipes are written for them
+
+
+def command(config: RunConfig) -> str:
+    """The command that trains the same run again, with all settings that are not the design's own."""
+    own = designs.get(config.design).recipe.scaled_to(_MNIST_IMAGES)
+    words = ["mnist-adder", "train", config.design, "--dataset", config.dataset, "--seed", str(config.seed)]
+    if config.devices > 1:
+        words += ["--devices", str(config.devices)]
+    for field in dataclasses.fields(config.recipe):
+        value = getattr(config.recipe, field.name)
+        # These two depend on how many images there are, so elsewhere they are said in any case.
+        depends = config.dataset != "mnist" and field.name in ("batch_size", "learning_rate")
+        if depends or value != getattr(own, field.name):
+            words += (
+                ["--epochs", str(value)] if field.name == "epochs" else ["--set", f"{field.name}={value}"]
+            )
+    return shlex.join(words)

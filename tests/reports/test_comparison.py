@@ -1,0 +1,60 @@
+"""Scatter plots of designs: points where they belong, every name beside its own and on nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from mnist_adder.reports.comparison import accuracy_against_parameters, accuracy_against_seconds
+
+Legible = Callable[[Figure], list[str]]
+
+
+@dataclass(frozen=True)
+class Row:
+    design: str
+    parameters: int
+    joint_accuracy_mean: float
+    joint_accuracy_std: float
+    train_seconds_mean: float
+
+
+# As they were measured: two pairs of designs lie close together in both plots.
+ROWS = [
+    Row("learned-sum", 95_773, 0.9961, 0.0002, 47),
+    Row("exact-sum", 90_634, 0.9956, 0.0003, 48),
+    Row("argmax-regression", 100_461, 0.9945, 0.0004, 177),
+    Row("logit-mlp", 220_125, 0.9937, 0.0005, 180),
+    Row("shared-trunk", 17_308, 0.9933, 0.0004, 237),
+    Row("binary-sum", 6_772_272, 0.9856, 0.0012, 287),
+]
+
+
+@pytest.mark.parametrize(
+    ("draw", "column"),
+    [(accuracy_against_parameters, "parameters"), (accuracy_against_seconds, "train_seconds_mean")],
+)
+def test_each_design_is_where_it_belongs(draw: Callable[..., Figure], column: str, legible: Legible) -> None:
+    figure = draw(ROWS)
+    (axes,) = figure.axes
+    assert axes.get_xscale() == "log"
+    markers = set()
+    for row, container in zip(ROWS, axes.containers, strict=True):
+        point, _, (bar,) = container.lines  # type: ignore[attr-defined]
+        assert np.allclose(point.get_xydata(), [[getattr(row, column), row.joint_accuracy_mean]])
+        low, high = bar.get_segments()[0][:, 1]
+        assert high - low == pytest.approx(2 * row.joint_accuracy_std)
+        markers.add(point.get_marker())
+    assert len(markers) == len(ROWS), "colour alone must not tell designs apart"
+    words = legible(figure)
+    assert {row.design for row in ROWS} <= set(words)
+
+
+def test_one_design_and_equal_designs_can_be_drawn(legible: Legible) -> None:
+    legible(accuracy_against_seconds(ROWS[:1]))
+    same = [Row(f"design-{place}", 1000, 1.0, 0.0, 10.0) for place in range(4)]
+    assert {row.design for row in same} <= set(legible(accuracy_against_parameters(same)))

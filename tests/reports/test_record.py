@@ -1,0 +1,61 @@
+"""What a comparison leaves: figures as in the results, words, plots with every design."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from mnist_adder.errors import RunError
+from mnist_adder.evaluation.compare import compare
+from mnist_adder.reports import save_comparison
+from mnist_adder.reports.record import comparison_table
+from mnist_adder.runs import Run
+
+
+@pytest.fixture
+def results(trained_run: Run) -> list[dict[str, Any]]:
+    """Two designs, two seeds each; the second design is made up."""
+    first = trained_run.results
+    changed = {"design": "learned-sum", "parameters": 95_773, "contradiction": 0.0123, "train_seconds": 77.0}
+    return [{**first, **other, "seed": seed} for other in ({}, changed) for seed in (0, 1)]
+
+
+def test_the_table_has_the_results_figures(results: list[dict[str, Any]]) -> None:
+    rows = [line for line in comparison_table(compare(results)).splitlines() if line.startswith("| `")]
+    assert len(rows) == 2
+    cells = [cell.strip() for cell in rows[1].split("|")]
+    accuracies = (100 * results[0][f"{name}_accuracy"] for name in ("digit", "sum", "joint"))
+    expected = [f"{value:.2f} ± 0.00" for value in accuracies]
+    assert cells[1:] == ["`learned-sum`", "95,773", "3.7 M", "3", "77 ± 0", *expected, "1.23 ± 0.00", ""]
+
+
+def test_the_folder_has_table_words_plots_and_every_run(
+    results: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    comparison = compare(results)
+    page = save_comparison(comparison, tmp_path / "a" / "b")
+    text = page.read_text()
+    assert comparison_table(comparison) in text
+    assert "**How often does a sum contradict the digit?** Never in `exact-sum`." in text
+    content = json.loads((page.parent / "comparison.json").read_text())
+    assert [row["design"] for row in content["rows"]] == ["exact-sum", "learned-sum"]
+    assert content["rows"][1]["contradiction_mean"] == pytest.approx(0.0123)
+    kept = [json.loads(path.read_text()) for path in sorted((page.parent / "runs").iterdir())]
+    assert sorted(kept, key=str) == sorted(json.loads(json.dumps(results)), key=str)
+    for name in ("parameters", "seconds"):
+        with Image.open(page.parent / f"{name}.png") as picture:
+            counts = picture.convert("L").histogram()
+            assert sum(counts[:80]) > 500  # ink
+            assert counts[255] > 100_000  # paper
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_clear_error(
+    results: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(RunError, match="cannot be written to"):
+        save_comparison(compare(results), tmp_path / "file")
