@@ -1,63 +1,96 @@
-"""Rebuild the README's result table from ``results/``: ``python docs/tables.py``.
+"""Rebuild what the README and the pages beside this file say in figures: ``python docs/tables.py``.
 
-Every row comes from one ``results/DESIGN.json``, the results.json of one run; nothing is typed by hand.
+Every block between ``<!-- NAME: made by docs/tables.py -->`` and ``<!-- end of NAME -->`` comes from files in
+``results/`` that runs have written; nothing is typed by hand.
 """
 
 from __future__ import annotations
 
+import csv
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from mnist_adder import designs
+from mnist_adder.designs.layers import dissect
+from mnist_adder.evaluation.compare import Comparison, compare
+from mnist_adder.evaluation.findings import findings
 from mnist_adder.files import write_text
+from mnist_adder.reports.record import comparison_table
+from mnist_adder.training.progress import HEADER, epoch_line
 
 ROOT = Path(__file__).parent.parent
-BEGIN, END = "<!-- results: made by docs/tables.py -->", "<!-- end of results -->"
+RESULTS = ROOT / "results"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def load_results(folder: Path = ROOT / "results") -> list[dict[str, Any]]:
-    """The runs on MNIST that the README shows, in the order of their joint accuracy, the best first."""
-    results = [json.loads((folder / f"{name}.json").read_text()) for name in designs.names()]
-    return sorted(results, key=lambda result: -result["joint_accuracy"])
+def load_comparison() -> Comparison:
+    """All designs on MNIST, from the results of each run."""
+    return compare(
+        [json.loads(path.read_text()) for path in sorted((RESULTS / "comparison" / "runs").glob("*"))]
+    )
 
 
-def results_table(results: list[dict[str, Any]]) -> str:
-    """The table of all runs and, below, what they ran on."""
+def comparison() -> str:
+    """The table of all designs."""
+    return comparison_table(load_comparison())
+
+
+def words() -> str:
+    """What the comparison says."""
+    return "\n\n".join(f"**{f.question}** {f.answer}" for f in findings(load_comparison()))
+
+
+def log() -> str:
+    """What a training prints, and where it got to."""
+    results = json.loads((RESULTS / "exact-sum.json").read_text())
+    rows = csv.DictReader((RESULTS / "exact-sum.csv").read_text().splitlines())
+    lines = [epoch_line({k: float(v) for k, v in row.items()}, results["epochs"]) for row in rows]
+    printed = "\n".join(["```", "$ mnist-adder train", HEADER, *lines, "```"])
+    return (
+        f"{printed}\n\n`exact-sum` on {results['dataset']}, seed {results['seed']}: "
+        f"{100 * results['joint_accuracy']:.2f} % of {results['pairs']:,} test pairs right, digit and sum "
+        f"both; {results['train_seconds']:.0f} s with {results['threads']} threads of {results['device']}."
+    )
+
+
+def assignment() -> str:
+    """What all six designs answer to the questions that can be answered in a table."""
     lines = [
-        "| design | parameters | epochs | seconds | digit | sum | both | sum contradicts digit |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|",
+        "| design | the image becomes | the two meet | losses | digit | sum | both |",
+        "|---|---|---|---|--:|--:|--:|",
     ]
-    for result in results:
-        accuracies = (100 * result[f"{name}_accuracy"] for name in ("digit", "sum", "joint"))
+    for row in load_comparison().rows:
+        design = designs.get(row.design)
+        features = dissect(design()).features
+        accuracies = (row.digit_accuracy_mean, row.sum_accuracy_mean, row.joint_accuracy_mean)
         lines.append(
-            f"| `{result['design']}` | {result['parameters']:,} | {result['epochs']} "
-            f"| {result['train_seconds']:.0f} | "
-            + " | ".join(f"{value:.2f}" for value in accuracies)
-            + f" | {100 * result['contradiction']:.2f} |"
+            f"| `{row.design}` | {features} {'logits' if features == 10 else 'features'} | {design.meeting} "
+            f"| {design.objective} | " + " | ".join(f"{100 * value:.2f}" for value in accuracies) + " |"
         )
-    first = results[0]
-    seeds = ", ".join(sorted({str(result["seed"]) for result in results}))
-    lines += [
-        "",
-        f"Percent of all {first['pairs']:,} test pairs, counted; one run each, seed {seeds}; seconds of "
-        f"training with {first['threads']} threads of {first['device']}, {first['precision']}, "
-        f"PyTorch {first['versions']['torch']}.",
-    ]
     return "\n".join(lines)
 
 
-def with_table(readme: str, table: str) -> str:
-    """The README with what stands between the two marks replaced."""
-    before, rest = readme.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+BLOCKS: dict[str, Callable[[], str]] = {
+    block.__name__: block for block in (comparison, words, log, assignment)
+}
+
+
+def rebuilt(page: str) -> str:
+    """A page with the content of its blocks made anew."""
+    for name in re.findall(r"<!-- (\w+): made by docs/tables.py -->", page):
+        begin, end = f"<!-- {name}: made by docs/tables.py -->", f"<!-- end of {name} -->"
+        before, rest = page.split(begin)
+        _, after = rest.split(end)
+        page = f"{before}{begin}\n{BLOCKS[name]()}\n{end}{after}"
+    return page
 
 
 def main() -> None:
-    """Rewrite the README in place."""
-    path = ROOT / "README.md"
-    write_text(path, with_table(path.read_text(), results_table(load_results())))
+    """Rewrite the pages in place."""
+    for path in PAGES:
+        write_text(path, rebuilt(path.read_text()))
 
 
 if __name__ == "__main__":

@@ -163,9 +163,10 @@ class StopAfter(L.Callback):
             raise RuntimeError("pulled the plug")
 
 
-@pytest.mark.parametrize("average", ["none", "ema", "swa"])
-def test_a_stopped_run_carries_on_to_the_same_end(average: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("average", "patience"), [("none", 0), ("ema", 0), ("swa", 0), ("ema", 3)])
+def test_a_stopped_run_carries_on_to_the_same_end(average: str, patience: int, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"epochs": 3, "average": average, "average_start": 0.3, "rotation_degrees": 10}
+    settings["patience"] = patience
     whole = quick(tmp_path / "whole", **settings)
     with pytest.raises(RuntimeError, match="pulled the plug"):
         quick(tmp_path / "stopped", callbacks=[StopAfter(2)], **settings)

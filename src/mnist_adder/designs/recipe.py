@@ -74,15 +74,15 @@ class Recipe:
         learning_rate = self.learning_rate * math.sqrt(most / self.batch_size)
         return dataclasses.replace(self, batch_size=most, learning_rate=learning_rate)
 
-    def replaced(self, settings: Mapping[str, str]) -> Recipe:
-        """This recipe with some settings given as text, as in ``--set epochs=3``.
+    def replaced(self, settings: Mapping[str, str | float]) -> Recipe:
+        """This recipe with some settings changed: numbers, or text as in ``--set epochs=3``.
 
         Raises:
             DesignError: there is no such setting, or the text is not of its kind.
         """
         kinds = get_type_hints(type(self))
         return dataclasses.replace(
-            self, **{name: _parse(name, text, kinds) for name, text in settings.items()}
+            self, **{name: _parse(name, value, kinds) for name, value in settings.items()}
         )
 
     def _check(self, name: str, holds: bool, allowed: str) -> None:
@@ -98,15 +98,17 @@ class Recipe:
             self._check(name, isinstance(value, int | float) and abs(value) < float("inf"), "a finite number")
 
 
-def _parse(name: str, text: str, kinds: Mapping[str, Any]) -> Any:
+def _parse(name: str, value: str | float, kinds: Mapping[str, Any]) -> Any:
     if name not in kinds:
         near = difflib.get_close_matches(name, kinds, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise DesignError(f"There is no setting {name!r}.{hint} There are: {', '.join(kinds)}.")
+    if not isinstance(value, str):
+        return value
     try:
         if kinds[name] is int:
-            return int(text)
-        return float(text) if kinds[name] is float else text
+            return int(value)
+        return float(value) if kinds[name] is float else value
     except ValueError:
         kind = "a whole number" if kinds[name] is int else "a number"
-        raise DesignError(f"{name} is {text!r}, but must be {kind}.") from None
+        raise DesignError(f"{name} is {value!r}, but must be {kind}.") from None

@@ -54,7 +54,8 @@ def pick_samples(design: Adder, dataset: MNISTAdder) -> Examples:
 def pick_mistakes(design: Adder, dataset: MNISTAdder, answers: Answers) -> Examples:
     """The pairs that were answered wrong with the highest confidence, each image once, the surest first.
 
-    A pair's confidence is that of the wrong answer, and of the surer one if both are wrong.
+    A pair's confidence is that of the wrong answer, and of the surer one if both are wrong. Where an image
+    is misread alike with several numbers, these take turns.
     """
     numbers = torch.arange(NUMBERS)
     truth = dataset.digits.cpu().unsqueeze(1)
@@ -63,10 +64,14 @@ def pick_mistakes(design: Adder, dataset: MNISTAdder, answers: Answers) -> Examp
         torch.where(wrong_digit, answers.digit_confidences.cpu(), -1.0),
         torch.where(wrong_sum, answers.sum_confidences.cpu(), -1.0),
     )
-    surest, chosen_numbers = confidence.max(1)
+    surest = confidence.max(1).values
     rows = surest.argsort(descending=True, stable=True)[:COUNT]
     rows = rows[surest[rows] >= 0]
-    return _ask(design, dataset, rows, chosen_numbers[rows])
+    as_sure = confidence[rows] > surest[rows].unsqueeze(1) - 1e-4
+    turn = (
+        numbers - 3 * torch.arange(len(rows)).unsqueeze(1)
+    ) % NUMBERS  # (M, 10): 0 for the one whose turn it is
+    return _ask(design, dataset, rows, turn.masked_fill(~as_sure, NUMBERS).argmin(1))
 
 
 @torch.no_grad()

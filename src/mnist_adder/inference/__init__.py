@@ -1,6 +1,15 @@
 """From any picture and a number to the digit and the sum."""
 
-from mnist_adder.inference.predictor import Predictor, check_number, predict
+from mnist_adder.inference.export import export_onnx, export_run
+from mnist_adder.inference.predictor import Predictions, Predictor, check_number, predict
 from mnist_adder.inference.preprocess import preprocess
 
-__all__ = ["Predictor", "check_number", "predict", "preprocess"]
+__all__ = [
+    "Predictions",
+    "Predictor",
+    "check_number",
+    "export_onnx",
+    "export_run",
+    "predict",
+    "preprocess",
+]

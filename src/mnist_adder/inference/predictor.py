@@ -1,26 +1,74 @@
-"""Asking a trained run about a picture.
+"""Asking a trained run about pictures.
 
-Any picture of one digit and a number come in, a Prediction goes out; the command line prints it.
+A run's model.onnx comes in, and any picture of one digit with a number, or many ready-made images; answers go
+out. The command line prints them. Only onnxruntime, numpy and Pillow are loaded: torch would take seconds.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mnist_adder.errors import NumberError
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mnist_adder.errors import NumberError, PictureError, RunError
 from mnist_adder.inference.preprocess import preprocess
-from mnist_adder.runs import load_run
-from mnist_adder.task import NUMBERS, Prediction
+from mnist_adder.runs import latest_run
+from mnist_adder.task import DIGITS, NUMBERS, SIDE, SUMS, Prediction
 
 if TYPE_CHECKING:
-    from mnist_adder.designs import Adder
     from mnist_adder.inference.picture import Picture
     from mnist_adder.runs import Run
 
+MODEL = "model.onnx"
+"""The file of a run folder that answers."""
+INPUTS: Mapping[str, tuple[str, list[int]]] = {
+    "image": ("tensor(float)", [1, SIDE, SIDE]),
+    "number": ("tensor(int64)", []),
+}
+"""What goes into model.onnx: name, type, and shape after the first axis, which is any number of pairs."""
+OUTPUTS: Mapping[str, tuple[str, list[int]]] = {
+    "digit": ("tensor(int64)", []),
+    "sum": ("tensor(int64)", []),
+    "digit_probabilities": ("tensor(float)", [DIGITS]),
+    "sum_probabilities": ("tensor(float)", [SUMS]),
+}
+"""What comes out of it."""
+
+_PAIRS_AT_ONCE = 64  # larger batches are slower on a processor, and binary-sum's would fill the memory
+# An entry of ONNX's external_data with the key "location", however its tag and length are encoded.
+_OTHER_FILE = re.compile(rb"(\x0a|\x8a\x80*\x00)(\x08|\x88\x80*\x00)location")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Predictions:
+    """The answers to N pairs; ``answers[row]`` is one of them as a Prediction."""
+
+    digits: NDArray[np.int64]  # (N,) 0..9
+    numbers: NDArray[np.int64]  # (N,) 0..9, as they were asked
+    sums: NDArray[np.int64]  # (N,) 0..18
+    digit_probabilities: NDArray[np.float32]  # (N, 10), rows add up to 1
+    sum_probabilities: NDArray[np.float32]  # (N, 19), rows add up to 1
+
+    def __len__(self) -> int:
+        return len(self.digits)
+
+    def __getitem__(self, row: int) -> Prediction:
+        return Prediction(
+            digit=int(self.digits[row]),
+            number=int(self.numbers[row]),
+            sum=int(self.sums[row]),
+            digit_probabilities=tuple(self.digit_probabilities[row].tolist()),
+            sum_probabilities=tuple(self.sum_probabilities[row].tolist()),
+        )
+
 
 class Predictor:
-    """A trained run that is loaded once and can be asked often.
+    """A trained run that is loaded once and can be asked often, by several threads at a time as well.
 
     Example::
 
@@ -29,14 +77,20 @@ class Predictor:
 
     Args:
         run: a run, its folder, or None for the newest finished run below ``runs/``.
+        threads: how many calculate together; 0 is one for each core. One picture gains nothing from more.
 
     Raises:
-        RunError: there is no such run, or it cannot be read.
+        RunError: there is no such run, it has no model.onnx, or that is not one that this package wrote.
     """
 
-    def __init__(self, run: Run | str | Path | None = None) -> None:
-        opened = load_run(run) if run is None or isinstance(run, str | Path) else run
-        self.design: Adder = opened.load_design()
+    metadata: Mapping[str, str]
+    """What model.onnx says about itself; see :func:`mnist_adder.inference.export.describe`."""
+
+    def __init__(self, run: Run | str | Path | None = None, *, threads: int = 1) -> None:
+        folder = latest_run() if run is None else Path(run) if isinstance(run, str | Path) else run.folder
+        path = folder / MODEL
+        self._session = open_session(_read(path), str(path), threads=threads)
+        self.metadata = dict(self._session.get_modelmeta().custom_metadata_map)
 
     def predict(self, picture: Picture, number: int | str) -> Prediction:
         """The digit in a picture and its sum with a number.
@@ -50,20 +104,38 @@ class Predictor:
             NumberError: the number is not one of 0..9.
             PictureError: the picture is not one of a digit.
         """
-        import torch
-
         whole = check_number(number)
-        image = torch.from_numpy(preprocess(picture))
-        with torch.inference_mode():
-            outputs = self.design(image[None, None], torch.tensor([whole]))
-            sum_probabilities = self.design.sum_probabilities(outputs)[0]
-        digit_probabilities = outputs.digit_logits[0].softmax(0)
-        return Prediction(
-            digit=int(digit_probabilities.argmax()),
-            number=whole,
-            sum=int(sum_probabilities.argmax()),
-            digit_probabilities=tuple(digit_probabilities.tolist()),
-            sum_probabilities=tuple(sum_probabilities.tolist()),
+        return self._ask(preprocess(picture)[None], np.array([whole]))[0]
+
+    def predict_images(self, images: NDArray[np.float32], numbers: ArrayLike) -> Predictions:
+        """The digits in N images that look like MNIST's already, and their sums with N numbers.
+
+        Args:
+            images: (N, 28, 28) float32 in [0, 1], ink bright on dark, N at least 1. What
+                :func:`~mnist_adder.inference.preprocess.preprocess` returns, stacked.
+            numbers: (N,) whole numbers, 0..9.
+
+        Raises:
+            NumberError: the numbers are not N whole numbers from 0 to 9.
+            PictureError: the images have another shape, type or range.
+        """
+        _check_images(images)
+        return self._ask(images, _check_numbers(numbers, len(images)))
+
+    def _ask(self, images: NDArray[np.float32], numbers: NDArray[np.int64]) -> Predictions:
+        pieces: list[list[NDArray[Any]]] = []
+        for start in range(0, len(images), _PAIRS_AT_ONCE):
+            part = slice(start, start + _PAIRS_AT_ONCE)
+            pieces.append(
+                self._session.run(list(OUTPUTS), {"image": images[part, None], "number": numbers[part]})
+            )
+        digits, sums, digit_probabilities, sum_probabilities = map(np.concatenate, zip(*pieces, strict=True))
+        return Predictions(
+            digits=digits,
+            numbers=numbers,
+            sums=sums,
+            digit_probabilities=digit_probabilities,
+            sum_probabilities=sum_probabilities,
         )
 
 
@@ -86,3 +158,85 @@ def check_number(number: int | str) -> int:
     if isinstance(number, bool) or not (len(text) == 1 and text.isascii() and text.isdigit()):
         raise NumberError(f"The number is {text[:40]!r}, but must be a whole number from 0 to {NUMBERS - 1}.")
     return int(text)
+
+
+def open_session(content: bytes, name: str, *, threads: int = 1) -> Any:
+    """An onnxruntime session on a model with our inputs and outputs, on the processor; it prints nothing.
+
+    Args:
+        content: the file's bytes. Nothing else is read: what refers to other files is refused.
+        name: what messages call it.
+        threads: how many calculate together.
+
+    Raises:
+        RunError: it is no ONNX file, a damaged one, or one with other inputs and outputs.
+    """
+    import onnxruntime  # type: ignore[import-untyped]
+
+    if b"location" in content and _OTHER_FILE.search(content):
+        raise RunError(f"{name} keeps weights in other files, which is not allowed. Make it anew: {_HOW}.")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # errors are raised; nothing is written to standard error
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no common base
+        reason = " ".join(str(error).split())[:200]
+        raise RunError(f"{name} is no ONNX file, or a damaged one: {reason}. Make it anew: {_HOW}.") from None
+    _check_interface(session.get_inputs(), INPUTS, name)
+    _check_interface(session.get_outputs(), OUTPUTS, name)
+    return session
+
+
+_HOW = "train again, or call mnist_adder.inference.export_run with the run folder"
+
+
+def _check_interface(values: Sequence[Any], wanted: Mapping[str, tuple[str, list[int]]], name: str) -> None:
+    """Refuse other names, types and shapes, and a number of pairs that is fixed."""
+    found = {value.name: (value.type, value.shape[1:]) for value in values}
+    if found != wanted or any(isinstance(value.shape[0], int) for value in values):
+        has = ", ".join(f"{value.name} {value.type} {value.shape}" for value in values)
+        must = ", ".join(f"{key} {kind} {['N', *shape]}" for key, (kind, shape) in wanted.items())
+        raise RunError(f"{name} is the model of something else: it has {has[:300]}, but must have {must}.")
+
+
+def _read(path: Path) -> bytes:
+    if not path.parent.is_dir():
+        raise RunError(f"There is no run folder {path.parent}. Make one with: mnist-adder train")
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise RunError(
+            f"{path.parent} has no {MODEL}: its training did not end, or an older version trained it. "
+            f"Make it: {_HOW}."
+        ) from None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _check_images(images: NDArray[np.float32]) -> None:
+    wanted = f"must be a float32 array (N, {SIDE}, {SIDE}) with N at least 1"
+    if not isinstance(images, np.ndarray):
+        raise PictureError(f"The images are a {type(images).__name__}, but {wanted}.")
+    if images.dtype != np.float32 or images.shape[1:] != (SIDE, SIDE) or not len(images):
+        raise PictureError(f"The images are {images.dtype} {images.shape}, but {wanted}.")
+    low, high = float(images.min()), float(images.max())
+    if not (low >= 0 and high <= 1):  # not a number fails both
+        raise PictureError(
+            f"The images reach from {low:g} to {high:g}, but must lie in [0, 1]: divide by 255."
+        )
+
+
+def _check_numbers(numbers: ArrayLike, count: int) -> NDArray[np.int64]:
+    wanted = f"must be {count} whole numbers from 0 to {NUMBERS - 1}, one for each image"
+    try:
+        array = np.asarray(numbers)
+    except ValueError:  # rows of different lengths
+        raise NumberError(f"The numbers have no one shape, but {wanted}.") from None
+    if array.dtype.kind not in "iu" or array.shape != (count,):
+        raise NumberError(f"The numbers are {array.dtype} {array.shape}, but {wanted}.")
+    if array.min() < 0 or array.max() >= NUMBERS:
+        raise NumberError(f"The numbers reach from {array.min()} to {array.max()}, but {wanted}.")
+    return array.astype(np.int64)

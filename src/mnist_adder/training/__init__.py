@@ -1,6 +1,16 @@
 """From a design and data to a run. Importing this room imports Lightning, which takes seconds."""
 
+from mnist_adder.training.finder import RangeTest, find_learning_rate
 from mnist_adder.training.fit import is_first_process, resume, train
 from mnist_adder.training.progress import Progress
+from mnist_adder.training.series import train_series
 
-__all__ = ["Progress", "is_first_process", "resume", "train"]
+__all__ = [
+    "Progress",
+    "RangeTest",
+    "find_learning_rate",
+    "is_first_process",
+    "resume",
+    "train",
+    "train_series",
+]

@@ -35,7 +35,7 @@ CHECKPOINTS = "checkpoints"
 def train(
     design: str = designs.DEFAULT,
     *,
-    settings: Mapping[str, str] | None = None,
+    settings: Mapping[str, str | float] | None = None,
     seed: int = 0,
     dataset: DatasetName = "auto",
     data_dir: Path | None = None,
@@ -48,7 +48,7 @@ def train(
 
     Args:
         design: the design's name.
-        settings: recipe settings that differ from the design's own, as text: ``{"epochs": "3"}``.
+        settings: recipe settings that differ from the design's own: ``{"epochs": 3}``.
         seed: of the weights, the order of the images, the numbers and the augmentation.
         dataset: ``mnist``, ``digits``, or ``auto``: MNIST, else the bundled digits.
         data_dir: the folder of the four MNIST files, if not the usual places.

@@ -93,6 +93,13 @@ class AdderModule(L.LightningModule):
         seconds = time.perf_counter() - self.epoch_started
         self.log_dict({"learning_rate": self.learning_rate, "seconds": seconds})
 
+    def figures_so_far(self) -> dict[str, float]:
+        """The epoch's training figures up to now: loss and accuracies, fractions. Waits for the device."""
+        if self.totals is None:
+            return {}
+        figures = dict(zip(TRAIN_FIGURES, (self.totals / self.pairs).tolist(), strict=True))
+        return {"loss": self.weighted(figures["digit_loss"], figures["sum_loss"]), **figures}
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The recipe's optimizer, and its schedule stepped every batch."""
         optimizer = make_optimizer(self.design, self.recipe)

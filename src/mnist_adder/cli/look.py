@@ -1,0 +1,98 @@
+"""The commands that look at what was learned: evaluate, predict, designs, report."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from mnist_adder.cli.app import AsJson, DataDir, RunFolder, app
+from mnist_adder.cli.output import bars, make_console, make_table, print_metrics, silent_c_libraries
+
+
+@app.command(epilog="Example: mnist-adder evaluate runs/exact-sum --json")
+def evaluate(
+    run: RunFolder,
+    split: Annotated[
+        Literal["test", "validation"], typer.Option(help="Choices are made on validation, never on test.")
+    ] = "test",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count how often a run is right on all pairs of a split."""
+    from mnist_adder.evaluation import evaluate_run
+    from mnist_adder.runs import load_run
+
+    opened = load_run(run)
+    metrics = dataclasses.asdict(evaluate_run(opened, split=split, data_dir=data_dir))
+    config = opened.config
+    about = {"run": str(run), "design": config.design, "dataset": config.dataset, "split": split}
+    if as_json:
+        print(json.dumps({**about, **metrics}))
+    else:
+        print_metrics({**about, **metrics})
+
+
+@app.command(epilog="Example: mnist-adder predict photo.png 7")
+def predict(
+    image: Annotated[Path, typer.Argument(help="Any picture of one digit.", show_default=False)],
+    number: Annotated[str, typer.Argument(help="0..9", show_default=False)],
+    run: Annotated[
+        Path | None, typer.Option(help="Which run answers. Default: the newest in runs/.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Name the digit in a picture and its sum with a number."""
+    from mnist_adder.inference import predict as ask
+
+    with silent_c_libraries():
+        answer = ask(image, number, run)
+    if as_json:
+        print(json.dumps(dataclasses.asdict(answer)))
+        return
+    console = make_console()
+    console.print(f"[bold]{answer.digit} + {answer.number} = {answer.sum}[/]", highlight=False)
+    console.print(bars("digit", answer.digit_probabilities), bars("sum", answer.sum_probabilities))
+
+
+@app.command(epilog="Example: mnist-adder designs")
+def designs(as_json: AsJson = False) -> None:
+    """List the designs: parameters, how the inputs meet, losses, source."""
+    from mnist_adder import designs as registry
+
+    rows: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "parameters": design().parameter_count(),
+            "meeting": design.meeting,
+            "losses": design.objective,
+            "source": design.source.title if design.source else "ours",
+        }
+        for name, design in ((name, registry.get(name)) for name in registry.names())
+    ]
+    if as_json:
+        print(json.dumps({"designs": rows}))
+        return
+    table = make_table("design", "parameters", "how the inputs meet", "losses", "source")
+    for row in rows:
+        table.add_row(row["name"], f"{row['parameters']:,}", row["meeting"], row["losses"], row["source"])
+    make_console().print(table)
+
+
+@app.command(epilog="Example: mnist-adder report runs/exact-sum")
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for page and figures. Default: report/ in the run.", show_default=False),
+    ] = None,
+) -> None:
+    """Write a page with curves, confusion, samples, mistakes, calibration and layers."""
+    from mnist_adder import reports
+    from mnist_adder.runs import load_run
+
+    page = reports.report([load_run(run) for run in runs], out)
+    print(f"The report is {page}, its figures lie in {page.parent / 'figures'}")

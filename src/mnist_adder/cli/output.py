@@ -1,0 +1,120 @@
+"""How the command line prints: results to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from mnist_adder.evaluation.compare import Comparison
+
+_NUMBERS = ("parameters", "multiply-adds", "seconds", "digit", "sum", "both", "%")
+"""Headings of columns of numbers."""
+
+
+def own_command() -> str:
+    """How the user can call this program again: by its name if the shell finds it, else by its path."""
+    called = Path(sys.argv[0])
+    if shutil.which("mnist-adder") or called.name != "mnist-adder":
+        return "mnist-adder"
+    return os.path.relpath(called)
+
+
+@contextlib.contextmanager
+def silent_c_libraries() -> Iterator[None]:
+    """Keep what C libraries print to standard error from the user: libtiff does, on a damaged file.
+
+    Our own message about the file comes afterwards.
+    """
+    standard_error, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
+        os.close(nowhere)
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console; wide enough for tables where the output goes to a file."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console.width = 110  # a log file has no width; 80 would break tables
+    return console
+
+
+def notifier(console: Console) -> Callable[[str], None]:
+    """What prints sentences to a console while something runs."""
+    return lambda sentence: console.print(sentence, highlight=False, soft_wrap=True)
+
+
+def make_table(*headings: str) -> Table:
+    """A table in the one style; numbers stand to the right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in _NUMBERS else "left")
+    return table
+
+
+def print_metrics(results: Mapping[str, Any]) -> None:
+    """Print what was measured, for a reader."""
+    measures = {
+        "digit": "digit_accuracy",
+        "sum": "sum_accuracy",
+        "both, counted on the same pair": "joint_accuracy",
+        "mean of the two": "mean_accuracy",
+        "product of the two": "product_accuracy",
+        "digit answer the same for all ten numbers": "digit_consistency",
+        "sum answer contradicts the digit answer": "contradiction",
+    }
+    table = make_table(f"{results['design']} on {results['dataset']}, {results['pairs']:,} pairs", "%")
+    for label, name in measures.items():
+        table.add_row(label, f"{100 * results[name]:.2f}")
+    make_console().print(table)
+    if "train_seconds" in results:
+        print(f"{results['parameters']:,} parameters, trained in {results['train_seconds']:.1f} s")
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print the designs side by side, and what follows from it."""
+    from mnist_adder.evaluation.findings import findings
+
+    table = make_table("design", "parameters", "multiply-adds", "seconds", "digit", "sum", "both")
+    for row in comparison.rows:
+        table.add_row(
+            row.design,
+            f"{row.parameters:,}",
+            f"{row.multiply_adds:,}",
+            f"{row.train_seconds_mean:.1f} ± {row.train_seconds_std:.1f}",
+            f"{100 * row.digit_accuracy_mean:.2f} ± {100 * row.digit_accuracy_std:.2f}",
+            f"{100 * row.sum_accuracy_mean:.2f} ± {100 * row.sum_accuracy_std:.2f}",
+            f"{100 * row.joint_accuracy_mean:.2f} ± {100 * row.joint_accuracy_std:.2f}",
+        )
+    console = make_console()
+    console.print(table)
+    for finding in findings(comparison):
+        console.print(f"[bold]{finding.question}[/] {finding.answer.replace('`', '')}\n", highlight=False)
+
+
+def bars(title: str, probabilities: tuple[float, ...]) -> Table:
+    """Probabilities as a table with bars; the negligible ones are left out."""
+    table = make_table(title, "", "%")
+    for value, probability in enumerate(probabilities):
+        if probability >= 0.0005:
+            table.add_row(str(value), "█" * round(30 * probability), f"{100 * probability:.1f}")
+    return table

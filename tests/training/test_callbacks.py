@@ -1,0 +1,82 @@
+"""Stopping early and keeping the best; TensorBoard, asked over HTTP what it shows."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mnist_adder.data import MNISTAdder, load_corpus
+from mnist_adder.errors import DesignError
+from mnist_adder.evaluation import evaluate
+from mnist_adder.runs import Run
+from mnist_adder.training import train
+
+
+def unsteady(folder: Path, **settings: str) -> Run:
+    """A training at so high a constant rate that some epoch is worse than the one before."""
+    text = {"epochs": "30", "learning_rate": "0.02", "schedule": "constant", **settings}
+    return train("exact-sum", settings=text, dataset="digits", run_dir=folder)
+
+
+@pytest.mark.parametrize("average", ["none", "ema"])
+def test_it_stops_when_nothing_gets_better_and_keeps_the_best(average: str, tmp_path: Path) -> None:
+    run = unsteady(tmp_path / "run", patience="2", average=average)
+    accuracies = [row["validation_joint_accuracy"] for row in run.metrics]
+    best = accuracies.index(max(accuracies)) + 1
+    results = run.results
+    assert results["epochs"] == len(accuracies) < 30
+    assert results["kept_epoch"] == best == len(accuracies) - 2
+    validation = MNISTAdder(split="validation", corpus=load_corpus("digits"))
+    kept = evaluate(run.load_design(), validation).joint_accuracy
+    assert kept == pytest.approx(max(accuracies), abs=0.011)  # the epoch's line was in bfloat16: a pair or so
+
+
+def test_without_patience_it_trains_to_the_end(trained_run: Run) -> None:
+    assert trained_run.results["kept_epoch"] == trained_run.results["epochs"] == 3
+
+
+def test_patience_cannot_be_negative(tmp_path: Path) -> None:
+    with pytest.raises(DesignError, match="patience is -1"):
+        unsteady(tmp_path / "run", patience="-1")
+
+
+def ask(port: int, path: str) -> Any:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/data/{path}", timeout=20) as reply:
+        return json.load(reply)
+
+
+def test_tensorboard_shows_every_figure_of_every_epoch(trained_run: Run) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(trained_run.folder)]
+    options = ["--host", "127.0.0.1", "--port", str(port), "--load_fast", "false"]
+    with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as server:
+        try:
+            deadline = time.monotonic() + 60
+            tags: dict[str, Any] = {}
+            while not tags and time.monotonic() < deadline:
+                assert server.poll() is None, server.stderr and server.stderr.read()
+                try:
+                    tags = ask(port, "plugin/scalars/tags").get("tensorboard", {})
+                except (urllib.error.URLError, ConnectionError):
+                    server.poll()
+            figures = ("loss", "digit_loss", "sum_loss", "digit_accuracy", "sum_accuracy", "joint_accuracy")
+            expected = {f"{figure}/{part}" for figure in figures for part in ("train", "validation")}
+            assert expected | {"learning_rate", "seconds"} == set(tags)
+            points = ask(port, "plugin/scalars/scalars?run=tensorboard&tag=joint_accuracy%2Fvalidation")
+            rows = trained_run.metrics
+            assert [step for _, step, _ in points] == [row["epoch"] for row in rows]
+            expected_values = [row["validation_joint_accuracy"] for row in rows]
+            assert [value for *_, value in points] == pytest.approx(expected_values)
+        finally:
+            server.terminate()

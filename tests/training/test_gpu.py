@@ -1,0 +1,26 @@
+"""Training where there is a GPU: it is used, and what comes out holds on a processor too."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from mnist_adder.data import MNISTAdder, load_corpus
+from mnist_adder.evaluation import evaluate
+from mnist_adder.training import train
+
+pytestmark = pytest.mark.gpu
+
+
+def test_a_run_is_trained_on_the_gpu_and_answers_the_same_on_a_processor(tmp_path: Path) -> None:
+    before = torch.cuda.max_memory_allocated()
+    run = train("exact-sum", dataset="digits", run_dir=tmp_path / "run")
+    assert torch.cuda.max_memory_allocated() > before
+    assert run.results["device"] == torch.cuda.get_device_name()
+    assert run.results["joint_accuracy"] > 0.9
+    dataset = MNISTAdder(split="test", corpus=load_corpus("digits"))
+    metrics = dataclasses.asdict(evaluate(run.load_design(), dataset))
+    assert metrics["joint_accuracy"] == pytest.approx(run.results["joint_accuracy"], abs=0.003)
