@@ -47,11 +47,12 @@ def log() -> str:
     results = json.loads((RESULTS / "exact-sum.json").read_text())
     rows = csv.DictReader((RESULTS / "exact-sum.csv").read_text().splitlines())
     lines = [epoch_line({k: float(v) for k, v in row.items()}, results["epochs"]) for row in rows]
+    threads = f"{results['threads']} thread{'s' * (results['threads'] > 1)}"
     printed = "\n".join(["```", "$ mnist-adder train", HEADER, *lines, "```"])
     return (
         f"{printed}\n\n`exact-sum` on {results['dataset']}, seed {results['seed']}: "
         f"{100 * results['joint_accuracy']:.2f} % of {results['pairs']:,} test pairs right, digit and sum "
-        f"both; {results['train_seconds']:.0f} s with {results['threads']} threads of {results['device']}."
+        f"both; {results['train_seconds']:.0f} s with {threads} of {results['device']}."
     )
 
 
