@@ -20,7 +20,7 @@ def copy(trained_run: Run, tmp_path: Path) -> Path:
 def test_a_run_folder_holds_its_files_and_nothing_else(trained_run: Run) -> None:
     names = {path.name for path in trained_run.folder.iterdir()}
     files = {"config.json", "model.safetensors", "metrics.csv", "results.json", "examples.safetensors"}
-    assert names == files | {"tensorboard"}
+    assert names == files | {"model.onnx", "tensorboard"}
 
 
 def test_config_and_metrics_come_back_as_they_were(trained_run: Run) -> None:

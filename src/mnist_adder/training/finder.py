@@ -20,13 +20,13 @@ from pathlib import Path
 import torch
 
 from mnist_adder import designs, machine
-from mnist_adder.data import Augment, Batches, Corpus, MNISTAdder, load_corpus
+from mnist_adder.data import Batches, Corpus, load_corpus
 from mnist_adder.data.sources import DatasetName
 from mnist_adder.designs import Recipe
 from mnist_adder.errors import DesignError
 from mnist_adder.files import write_text
 from mnist_adder.task import Batch
-from mnist_adder.training.module import AdderModule, make_optimizer
+from mnist_adder.training.module import AdderModule, make_optimizer, make_train_batches
 
 LOWEST, HIGHEST, STEPS, REPEATS = 1e-5, 10.0, 200, 3
 """The rates tried, in how many steps, by how many networks side by side: the curve is their mean."""
@@ -34,8 +34,8 @@ LOWEST, HIGHEST, STEPS, REPEATS = 1e-5, 10.0, 200, 3
 MEMORY, REACH = 0.3, 0.15
 """Decades of the rate over which the smoothing remembers, and from which on either side a slope is taken."""
 
-FLAT, BEYOND = 0.1, 1.25
-"""The fall ends at this fraction of its steepest slope; the suggestion is so many times the rate there."""
+FLAT = 0.1
+"""The fall ends, and a rate is suggested, at this fraction of its steepest slope."""
 
 DIVERGED = 4.0
 """The test ends where the smoothed loss is this many times its lowest."""
@@ -171,7 +171,7 @@ def smooth(losses: Sequence[float], memory: float) -> list[float]:
 
 
 def suggest(rates: Sequence[float], smoothed: Sequence[float]) -> float:
-    """The rate at which the loss's first fall ends, and a quarter more.
+    """The rate at which the loss's first fall ends.
 
     It ends at the first place after the steepest at which the slope of log(loss) over log(rate) is a tenth of
     the steepest. Unlike the lowest loss, that place does not wander about on a flat floor.
@@ -195,7 +195,7 @@ def suggest(rates: Sequence[float], smoothed: Sequence[float]) -> float:
     steepest = min(range(settled, lowest + 1), key=slopes.__getitem__)
     for place in range(steepest, len(rates)):
         if slopes[place] > FLAT * slopes[steepest]:
-            return BEYOND * rates[place]
+            return rates[place]
     raise DesignError(f"The loss was still falling {spoken}: go to a higher one, to see where that ends.")
 
 
@@ -223,7 +223,7 @@ class Learner:
         torch.manual_seed(seed)
         self.module = AdderModule(designs.get(design)(), recipe).to(device).train()
         self.optimizer = make_optimizer(self.module.design, recipe)
-        self.batches = _endless(corpus, recipe, seed, device)
+        self.batches = _endless(make_train_batches(corpus, recipe, seed=seed, device=device))
         self.device = device
         self.rounds = machine.best_precision(device) == "bf16-mixed"
 
@@ -241,17 +241,8 @@ class Learner:
         return losses.digit.item() if math.isfinite(loss.item()) else math.inf
 
 
-def _endless(corpus: Corpus, recipe: Recipe, seed: int, device: torch.device) -> Iterator[Batch]:
-    """The training batches of one epoch after another."""
-    dataset = MNISTAdder(split="train", corpus=corpus, seed=seed).to(device)
-    augment = Augment(
-        rotation_degrees=recipe.rotation_degrees,
-        translation_pixels=recipe.translation_pixels,
-        scale=recipe.scale,
-        shear_degrees=recipe.shear_degrees,
-    )
-    full = len(dataset) >= recipe.batch_size
-    batches = Batches(dataset, recipe.batch_size, shuffle=True, drop_last=full, augment=augment)
+def _endless(batches: Batches) -> Iterator[Batch]:
+    """One epoch after another."""
     for epoch in count():
         batches.set_epoch(epoch)
         yield from batches

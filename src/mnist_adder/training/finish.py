@@ -12,6 +12,8 @@ from mnist_adder.data import Corpus, MNISTAdder
 from mnist_adder.designs import Adder
 from mnist_adder.designs.layers import dissect
 from mnist_adder.evaluation import Metrics, answer, measure, pick_mistakes, pick_samples
+from mnist_adder.inference.export import describe, export_onnx
+from mnist_adder.inference.predictor import MODEL
 from mnist_adder.runs import Run
 
 
@@ -31,7 +33,9 @@ def finish(run: Run, design: Adder, corpus: Corpus, *, train_seconds: float, kep
     samples, mistakes = pick_samples(design, test), pick_mistakes(design, test, answers)
     run.save_examples({**samples.to_tensors("sample_"), **mistakes.to_tensors("mistake_")})
     metrics = measure(answers, test.digits.to(answers.digits.device))
-    run.save_results(_results(run, design, metrics, round(train_seconds, 2), kept_epoch))
+    results = _results(run, design, metrics, round(train_seconds, 2), kept_epoch)
+    export_onnx(design, run.folder / MODEL, metadata=describe(results))
+    run.save_results(results)
 
 
 def _results(

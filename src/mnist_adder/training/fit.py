@@ -19,14 +19,14 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from mnist_adder import designs, machine, runs
-from mnist_adder.data import Augment, Batches, Corpus, MNISTAdder, load_corpus
+from mnist_adder.data import Batches, Corpus, MNISTAdder, load_corpus
 from mnist_adder.data.sources import DatasetName
 from mnist_adder.designs import Adder
 from mnist_adder.errors import RunError
 from mnist_adder.runs import Run, RunConfig, load_run
 from mnist_adder.training.callbacks import Averaging, Recorder, early_stopping
 from mnist_adder.training.finish import finish
-from mnist_adder.training.module import AdderModule
+from mnist_adder.training.module import AdderModule, make_train_batches
 
 CHECKPOINTS = "checkpoints"
 """The folder of a run that holds what a stopped training carries on from; it goes when training ends."""
@@ -125,7 +125,17 @@ def _fit(run: Run, corpus: Corpus, callbacks: Sequence[L.Callback], checkpoint: 
     L.seed_everything(run.config.seed, verbose=False)
     design = designs.get(run.config.design)()
     trainer = _make_trainer(run, callbacks)
-    train_batches, validation_batches = _make_batches(corpus, run.config, trainer)
+    seed, device = run.config.seed, trainer.strategy.root_device
+    train_batches = make_train_batches(
+        corpus,
+        run.config.recipe,
+        seed=seed,
+        device=device,
+        rank=trainer.global_rank,
+        world_size=trainer.world_size,
+    )
+    validation_set = MNISTAdder(split="validation", corpus=corpus, seed=seed).to(device)
+    validation_batches = Batches(validation_set, 500, shuffle=False)
     started, seconds_before = time.perf_counter(), 0.0
     if checkpoint is not None:
         seconds_before = sum(row["seconds"] for row in run.metrics)
@@ -182,26 +192,3 @@ def _make_trainer(run: Run, callbacks: Sequence[L.Callback]) -> L.Trainer:
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
-
-
-def _make_batches(corpus: Corpus, config: RunConfig, trainer: L.Trainer) -> tuple[Batches, Batches]:
-    """Training batches, this process's share of them, and all validation images, on the device."""
-    device = trainer.strategy.root_device
-    recipe = config.recipe
-    train_set = MNISTAdder(split="train", corpus=corpus, seed=config.seed).to(device)
-    validation_set = MNISTAdder(split="validation", corpus=corpus, seed=config.seed).to(device)
-    train_batches = Batches(
-        train_set,
-        recipe.batch_size // config.devices,
-        shuffle=True,
-        drop_last=len(train_set) >= recipe.batch_size,  # full batches only; others are left out each epoch
-        augment=Augment(
-            rotation_degrees=recipe.rotation_degrees,
-            translation_pixels=recipe.translation_pixels,
-            scale=recipe.scale,
-            shear_degrees=recipe.shear_degrees,
-        ),
-        rank=trainer.global_rank,
-        world_size=trainer.world_size,
-    )
-    return train_batches, Batches(validation_set, 500, shuffle=False)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 
-from mnist_adder.data import Batches
+from mnist_adder.data import Augment, Batches, Corpus, MNISTAdder
 from mnist_adder.designs import Adder, Recipe
 from mnist_adder.evaluation.metrics import Answers, ask, gather, measure
 from mnist_adder.task import NUMBERS, Batch, Losses, Outputs
@@ -136,6 +136,31 @@ def with_more_numbers(features: Tensor, batch: Batch, count: int) -> tuple[Tenso
     numbers = ((batch.numbers.unsqueeze(1) + steps) % NUMBERS).flatten()
     digits = batch.digits.repeat_interleave(count)
     return features.repeat_interleave(count, 0), Batch(batch.images, numbers, digits, digits + numbers)
+
+
+def make_train_batches(
+    corpus: Corpus, recipe: Recipe, *, seed: int, device: torch.device, rank: int = 0, world_size: int = 1
+) -> Batches:
+    """A process's share of the training batches, on the device, augmented as the recipe says.
+
+    Only full batches, which leaves some images out of each epoch, unless there is not even one.
+    """
+    dataset = MNISTAdder(split="train", corpus=corpus, seed=seed).to(device)
+    augment = Augment(
+        rotation_degrees=recipe.rotation_degrees,
+        translation_pixels=recipe.translation_pixels,
+        scale=recipe.scale,
+        shear_degrees=recipe.shear_degrees,
+    )
+    return Batches(
+        dataset,
+        recipe.batch_size // world_size,
+        shuffle=True,
+        drop_last=len(dataset) >= recipe.batch_size,
+        augment=augment,
+        rank=rank,
+        world_size=world_size,
+    )
 
 
 def make_optimizer(design: Adder, recipe: Recipe) -> Optimizer:
