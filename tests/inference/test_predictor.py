@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from mnist_adder.data import load_corpus
 from mnist_adder.errors import NumberError, PictureError, RunError
-from mnist_adder.inference import Predictor, check_number, predict
+from mnist_adder.inference import Predictor, check_number, export_run, predict, preprocess
 from mnist_adder.runs import Run
 from mnist_adder.task import Prediction
 
 
 @pytest.fixture(scope="module")
-def predictor(trained_run: Run) -> Predictor:
-    return Predictor(trained_run)
+def run(trained_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A copy of the trained run, with its model.onnx."""
+    folder = tmp_path_factory.mktemp("runs") / "exported"
+    copy = Run(shutil.copytree(trained_run.folder, folder), trained_run.config)
+    export_run(copy)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def predictor(run: Run) -> Predictor:
+    return Predictor(run)
+
+
+@pytest.fixture(scope="module")
+def images() -> NDArray[np.float32]:
+    """(150, 28, 28): more than are asked about at a time."""
+    pixels = load_corpus("digits").test_images[:150].float().reshape(-1, 28, 28)
+    return (pixels / 255).numpy()
 
 
 def test_most_test_images_are_answered_rightly_and_all_consistently(predictor: Predictor) -> None:
@@ -36,14 +57,19 @@ def test_most_test_images_are_answered_rightly_and_all_consistently(predictor: P
     assert right >= 80
 
 
-def test_a_run_may_be_given_in_any_form(trained_run: Run, predictor: Predictor) -> None:
+def test_a_run_may_be_given_in_any_form(
+    run: Run, predictor: Predictor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     picture = load_corpus("digits").test_images[0].numpy()
     answers: list[Prediction] = [
         predictor.predict(picture, "7"),
-        predict(picture, 7, trained_run),
-        predict(picture, 7, trained_run.folder),
-        predict(picture, 7, str(trained_run.folder)),
+        predict(picture, 7, run),
+        predict(picture, 7, run.folder),
+        predict(picture, 7, str(run.folder)),
     ]
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(run.folder, Path("runs", "newest"))
+    answers.append(predict(picture, 7))
     assert all(answer == answers[0] for answer in answers)
 
 
@@ -70,3 +96,101 @@ def test_a_blank_picture_and_a_missing_run_are_errors(predictor: Predictor, tmp_
         predictor.predict(np.zeros((28, 28)), 1)
     with pytest.raises(RunError, match="There is no run folder"):
         Predictor(tmp_path / "none")
+
+
+def test_many_images_are_answered_like_each_alone(predictor: Predictor, images: NDArray[np.float32]) -> None:
+    numbers = np.arange(len(images)) % 10
+    answers = predictor.predict_images(images, numbers)
+    assert len(answers) == len(images)
+    assert answers.digits.dtype == answers.numbers.dtype == answers.sums.dtype == np.int64
+    assert answers.digit_probabilities.dtype == answers.sum_probabilities.dtype == np.float32
+    assert answers.digit_probabilities.shape == (len(images), 10)
+    assert answers.sum_probabilities.shape == (len(images), 19)
+    for row in (0, 63, 64, 149):
+        alone = predictor.predict_images(images[row : row + 1], [row % 10])[0]
+        assert (answers[row].digit, answers[row].number, answers[row].sum) == (
+            alone.digit,
+            row % 10,
+            alone.sum,
+        )
+        assert answers[row].digit_probabilities == pytest.approx(alone.digit_probabilities, abs=1e-5)
+        assert answers[row].sum_probabilities == pytest.approx(alone.sum_probabilities, abs=1e-5)
+    np.testing.assert_array_equal(answers.sums, answers.digits + numbers)
+    np.testing.assert_array_equal(
+        predictor.predict_images(images[::-1], numbers[::-1]).digits, answers.digits[::-1]
+    )
+
+
+def test_a_ready_made_image_is_answered_like_its_picture(predictor: Predictor) -> None:
+    picture = load_corpus("digits").test_images[3].numpy()
+    answer = predictor.predict_images(preprocess(picture)[None], np.array([4], dtype=np.uint8))[0]
+    assert answer == predictor.predict(picture, 4)
+
+
+def test_threads_change_nothing(run: Run, predictor: Predictor, images: NDArray[np.float32]) -> None:
+    digits = predictor.predict_images(images, [3] * 150).digits
+    np.testing.assert_array_equal(Predictor(run, threads=2).predict_images(images, [3] * 150).digits, digits)
+    with ThreadPoolExecutor(4) as pool:
+        for answers in pool.map(lambda _: predictor.predict_images(images, [3] * 150), range(8)):
+            np.testing.assert_array_equal(answers.digits, digits)
+
+
+BLANK = np.zeros((2, 28, 28), dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("images", "complaint"),
+    [
+        (BLANK.tolist(), "are list, but must be a float32 array (N, 28, 28)"),
+        (torch.zeros(2, 28, 28), "are Tensor, but"),
+        (BLANK[0], "are float32 (28, 28), but"),
+        (BLANK[:, None], "are float32 (2, 1, 28, 28), but"),
+        (BLANK[:, :27], "are float32 (2, 27, 28), but"),
+        (BLANK[:0], "are float32 (0, 28, 28), but"),
+        (np.float32(1), "are float32, but"),
+        (BLANK.astype(np.float64), "are float64 (2, 28, 28), but"),
+        (BLANK.astype(np.uint8), "are uint8 (2, 28, 28), but"),
+        (BLANK + 255, "from 255 to 255, but must lie in [0, 1]: divide by 255"),
+        (BLANK - 0.1, "from -0.1 to -0.1"),
+        (BLANK * np.float32("nan"), "from nan to nan"),
+    ],
+    ids=[
+        "list",
+        "tensor",
+        "one",
+        "channel",
+        "27",
+        "none",
+        "scalar",
+        "float64",
+        "uint8",
+        "255",
+        "below",
+        "nan",
+    ],
+)
+def test_images_that_are_not_like_mnist_are_refused(
+    images: Any, complaint: str, predictor: Predictor
+) -> None:
+    with pytest.raises(PictureError, match=re.escape(complaint)):
+        predictor.predict_images(images, [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("numbers", "complaint"),
+    [
+        ([1], "are int64 (1,), but must be 2 whole numbers from 0 to 9"),
+        (3, "are int64 (), but"),
+        ([[1], [2]], "are int64 (2, 1), but"),
+        ([1.0, 2.0], "are float64 (2,), but"),
+        ([True, False], "are bool (2,), but"),
+        (["1", "2"], "are <U1 (2,), but"),
+        ([1, 10], "reach from 1 to 10, but"),
+        ([-1, 1], "reach from -1 to 1, but"),
+        (np.array([1, 2**63], dtype=np.uint64), "reach from 1 to 9223372036854775808, but"),
+    ],
+    ids=["few", "scalar", "column", "float", "bool", "text", "10", "-1", "uint64"],
+)
+def test_numbers_that_are_not_the_ten_are_refused(numbers: Any, complaint: str, predictor: Predictor) -> None:
+    with pytest.raises(NumberError, match=re.escape(complaint)):
+        predictor.predict_images(BLANK, numbers)

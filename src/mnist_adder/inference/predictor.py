@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from mnist_adder.errors import NumberError, PictureError, RunError
 from mnist_adder.inference.preprocess import preprocess
@@ -24,14 +24,13 @@ if TYPE_CHECKING:
     from mnist_adder.inference.picture import Picture
     from mnist_adder.runs import Run
 
+_Values: TypeAlias = "Mapping[str, tuple[str, list[int]]]"
+
 MODEL = "model.onnx"
 """The file of a run folder that answers."""
-INPUTS: Mapping[str, tuple[str, list[int]]] = {
-    "image": ("tensor(float)", [1, SIDE, SIDE]),
-    "number": ("tensor(int64)", []),
-}
+INPUTS: _Values = {"image": ("tensor(float)", [1, SIDE, SIDE]), "number": ("tensor(int64)", [])}
 """What goes into model.onnx: name, type, and shape after the first axis, which is any number of pairs."""
-OUTPUTS: Mapping[str, tuple[str, list[int]]] = {
+OUTPUTS: _Values = {
     "digit": ("tensor(int64)", []),
     "sum": ("tensor(int64)", []),
     "digit_probabilities": ("tensor(float)", [DIGITS]),
@@ -39,7 +38,8 @@ OUTPUTS: Mapping[str, tuple[str, list[int]]] = {
 }
 """What comes out of it."""
 
-_PAIRS_AT_ONCE = 64  # larger batches are slower on a processor, and binary-sum's would fill the memory
+_HOW = "train again, or call mnist_adder.inference.export_run with the run folder"
+_PAIRS_AT_ONCE = 64  # about the quickest on one core, and little memory even for binary-sum
 # An entry of ONNX's external_data with the key "location", however its tag and length are encoded.
 _OTHER_FILE = re.compile(rb"(\x0a|\x8a\x80*\x00)(\x08|\x88\x80*\x00)location")
 
@@ -77,19 +77,19 @@ class Predictor:
 
     Args:
         run: a run, its folder, or None for the newest finished run below ``runs/``.
-        threads: how many calculate together; 0 is one for each core. One picture gains nothing from more.
+        threads: how many calculate together; 0 is one for each core.
 
     Raises:
         RunError: there is no such run, it has no model.onnx, or that is not one that this package wrote.
     """
 
     metadata: Mapping[str, str]
-    """What model.onnx says about itself; see :func:`mnist_adder.inference.export.describe`."""
+    """What model.onnx says about itself; see :func:`~mnist_adder.inference.export.describe`."""
 
     def __init__(self, run: Run | str | Path | None = None, *, threads: int = 1) -> None:
         folder = latest_run() if run is None else Path(run) if isinstance(run, str | Path) else run.folder
-        path = folder / MODEL
-        self._session = open_session(_read(path), str(path), threads=threads)
+        self._path = folder / MODEL
+        self._session = open_session(_read(self._path), str(self._path), threads=threads)
         self.metadata = dict(self._session.get_modelmeta().custom_metadata_map)
 
     def predict(self, picture: Picture, number: int | str) -> Prediction:
@@ -107,7 +107,9 @@ class Predictor:
         whole = check_number(number)
         return self._ask(preprocess(picture)[None], np.array([whole]))[0]
 
-    def predict_images(self, images: NDArray[np.float32], numbers: ArrayLike) -> Predictions:
+    def predict_images(
+        self, images: NDArray[np.float32], numbers: NDArray[np.integer] | Sequence[int]
+    ) -> Predictions:
         """The digits in N images that look like MNIST's already, and their sums with N numbers.
 
         Args:
@@ -123,12 +125,8 @@ class Predictor:
         return self._ask(images, _check_numbers(numbers, len(images)))
 
     def _ask(self, images: NDArray[np.float32], numbers: NDArray[np.int64]) -> Predictions:
-        pieces: list[list[NDArray[Any]]] = []
-        for start in range(0, len(images), _PAIRS_AT_ONCE):
-            part = slice(start, start + _PAIRS_AT_ONCE)
-            pieces.append(
-                self._session.run(list(OUTPUTS), {"image": images[part, None], "number": numbers[part]})
-            )
+        parts = [slice(start, start + _PAIRS_AT_ONCE) for start in range(0, len(images), _PAIRS_AT_ONCE)]
+        pieces = [ask(self._session, images[part, None], numbers[part], str(self._path)) for part in parts]
         digits, sums, digit_probabilities, sum_probabilities = map(np.concatenate, zip(*pieces, strict=True))
         return Predictions(
             digits=digits,
@@ -190,10 +188,23 @@ def open_session(content: bytes, name: str, *, threads: int = 1) -> Any:
     return session
 
 
-_HOW = "train again, or call mnist_adder.inference.export_run with the run folder"
+def ask(session: Any, images: NDArray[np.float32], numbers: NDArray[np.int64], name: str) -> list[Any]:
+    """What :func:`open_session`'s model answers to images (N, 1, 28, 28) and numbers (N,); see OUTPUTS.
+
+    Raises:
+        RunError: the model breaks off, as a damaged one may.
+    """
+    try:
+        answers: list[Any] = session.run(list(OUTPUTS), {"image": images, "number": numbers})
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise RunError(
+            f"{name} does not answer {len(images)} pairs: {reason}. Make it anew: {_HOW}."
+        ) from None
+    return answers
 
 
-def _check_interface(values: Sequence[Any], wanted: Mapping[str, tuple[str, list[int]]], name: str) -> None:
+def _check_interface(values: Sequence[Any], wanted: _Values, name: str) -> None:
     """Refuse other names, types and shapes, and a number of pairs that is fixed."""
     found = {value.name: (value.type, value.shape[1:]) for value in values}
     if found != wanted or any(isinstance(value.shape[0], int) for value in values):
@@ -203,25 +214,24 @@ def _check_interface(values: Sequence[Any], wanted: Mapping[str, tuple[str, list
 
 
 def _read(path: Path) -> bytes:
-    if not path.parent.is_dir():
-        raise RunError(f"There is no run folder {path.parent}. Make one with: mnist-adder train")
+    folder = path.parent
+    if not folder.is_dir():
+        raise RunError(f"There is no run folder {folder}. Make one with: mnist-adder train")
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise RunError(
-            f"{path.parent} has no {MODEL}: its training did not end, or an older version trained it. "
-            f"Make it: {_HOW}."
-        ) from None
+        reason = "its training did not end, or an older version trained it"
+        raise RunError(f"{folder} has no {MODEL}: {reason}. Make it: {_HOW}.") from None
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def _check_images(images: NDArray[np.float32]) -> None:
-    wanted = f"must be a float32 array (N, {SIDE}, {SIDE}) with N at least 1"
-    if not isinstance(images, np.ndarray):
-        raise PictureError(f"The images are a {type(images).__name__}, but {wanted}.")
-    if images.dtype != np.float32 or images.shape[1:] != (SIDE, SIDE) or not len(images):
-        raise PictureError(f"The images are {images.dtype} {images.shape}, but {wanted}.")
+    found = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
+    shape = np.shape(images)
+    if found != f"float32 {shape}" or shape[1:] != (SIDE, SIDE) or not shape[0]:
+        wanted = f"a float32 array (N, {SIDE}, {SIDE}) with N at least 1"
+        raise PictureError(f"The images are {found}, but must be {wanted}.")
     low, high = float(images.min()), float(images.max())
     if not (low >= 0 and high <= 1):  # not a number fails both
         raise PictureError(
@@ -229,12 +239,9 @@ def _check_images(images: NDArray[np.float32]) -> None:
         )
 
 
-def _check_numbers(numbers: ArrayLike, count: int) -> NDArray[np.int64]:
+def _check_numbers(numbers: NDArray[np.integer] | Sequence[int], count: int) -> NDArray[np.int64]:
     wanted = f"must be {count} whole numbers from 0 to {NUMBERS - 1}, one for each image"
-    try:
-        array = np.asarray(numbers)
-    except ValueError:  # rows of different lengths
-        raise NumberError(f"The numbers have no one shape, but {wanted}.") from None
+    array = np.asarray(numbers)
     if array.dtype.kind not in "iu" or array.shape != (count,):
         raise NumberError(f"The numbers are {array.dtype} {array.shape}, but {wanted}.")
     if array.min() < 0 or array.max() >= NUMBERS:

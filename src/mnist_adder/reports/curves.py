@@ -143,7 +143,7 @@ def range_test(
     )
     axes.set_title(f"learning-rate range test: {title}")
     axes.set_xlabel("learning rate, on a logarithmic scale")
-    axes.set_ylabel("loss")
+    axes.set_ylabel("loss of the digit")
     legend(figure, axes.get_lines()[:2], ["loss of each step", "smoothed"])
     return figure
 

@@ -1,0 +1,246 @@
+"""A trained design -> model.onnx, which answers without torch and wherever ONNX is read.
+
+A design, or a finished run, comes in; a checked file goes out. Next is the predictor, or any other program
+that reads ONNX.
+
+Traced by torch's older exporter: it takes a tenth of a second where the newer one takes several, knows all
+that the designs do, and is deterministic. The graph is then folded by onnxruntime, with none of its own
+operators. Opset 17 is of 2022: read by onnxruntime from 1.12, OpenVINO, TensorRT, Core ML tools and browsers.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_adder.errors import DesignError, RunError
+from mnist_adder.files import write_bytes
+from mnist_adder.inference.predictor import INPUTS, MODEL, OUTPUTS, ask, open_session
+from mnist_adder.runs import load_run
+from mnist_adder.task import NUMBERS, SIDE
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mnist_adder.designs import Adder
+    from mnist_adder.runs import Run
+
+OPSET = 17
+"""Version of ONNX's operators in the file."""
+CHECKED_PAIRS = (1, 2, 7, 64)
+"""How many pairs are asked about at a time when a file is checked; tracing used two."""
+TOLERANCE = 1e-5
+"""Largest difference of a probability from torch's."""
+
+_RESULTS = (
+    "pairs",
+    "joint_accuracy",
+    "digit_accuracy",
+    "sum_accuracy",
+    "contradiction",
+    "parameters",
+    "epochs",
+    "kept_epoch",
+    "train_seconds",
+)
+
+
+def export_run(run: Run | str | Path) -> Path:
+    """Write the model.onnx of a finished run that has none, and return its path.
+
+    Raises:
+        RunError: there is no such run, or its training did not end.
+        DesignError: see :func:`export_onnx`.
+    """
+    opened = load_run(run) if isinstance(run, str | Path) else run
+    path = opened.folder / MODEL
+    export_onnx(opened.load_design(), path, metadata=describe(opened.results))
+    return path
+
+
+def describe(results: Mapping[str, Any]) -> dict[str, str]:
+    """What model.onnx says about itself, from the content of results.json.
+
+    Keys: ``design``, ``mnist-adder`` (its version), ``dataset``, ``seed``, ``commit`` where there is one, and
+    ``results``, a JSON object with ``joint_accuracy`` and others, as fractions.
+    """
+    commit = results.get("commit")
+    return {
+        "design": results["design"],
+        "mnist-adder": results["versions"]["mnist-adder"],
+        "dataset": results["dataset"],
+        "seed": str(results["seed"]),
+        **({"commit": commit} if commit else {}),
+        "results": json.dumps({name: results[name] for name in _RESULTS}),
+    }
+
+
+def export_onnx(design: Adder, path: Path, *, metadata: Mapping[str, str]) -> None:
+    """Write a design as ONNX, once its answers are found to be torch's own; the design stays as it was.
+
+    Inputs, N pairs: ``image`` float32 (N, 1, 28, 28) in [0, 1], ``number`` int64 (N,). Outputs: ``digit`` and
+    ``sum`` int64 (N,), ``digit_probabilities`` float32 (N, 10), ``sum_probabilities`` float32 (N, 19). The
+    same weights and metadata give the same bytes.
+
+    Args:
+        design: trained, on any device, in any mode.
+        path: the file, usually model.onnx of a run folder; its folder exists.
+        metadata: what the file says about itself, see :func:`describe`.
+
+    Raises:
+        DesignError: the design does something that ONNX cannot say, its weights are not finite, or the file
+            answers differently; nothing is then written.
+        OSError: the file cannot be written.
+    """
+    network = _answering(design)
+    if not all(bool(values.isfinite().all()) for values in network.state_dict().values()):
+        raise DesignError(f"{design.name()} has weights that are not finite: lower its learning rate.")
+    with tempfile.TemporaryDirectory() as folder:
+        traced, folded = Path(folder) / "traced.onnx", Path(folder) / "folded.onnx"
+        _trace(network, traced, design.name())
+        _fold(traced, folded)
+        content = _label(folded, metadata)
+    try:
+        _compare(network, content, design.name())
+    except RunError as error:
+        raise DesignError(f"{design.name()} cannot be written as ONNX: {error}") from None
+    write_bytes(path, content)
+
+
+def _answering(design: Adder) -> nn.Module:
+    """A copy of the design, on the processor in float32, whose four outputs are the file's."""
+    import torch
+    from torch import Tensor, nn
+
+    class Answering(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.design = copy.deepcopy(design)
+
+        def forward(self, image: Tensor, number: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+            outputs = self.design(image, number)
+            digit_probabilities = outputs.digit_logits.softmax(1)
+            sum_probabilities = self.design.sum_probabilities(outputs)
+            return (
+                digit_probabilities.argmax(1),
+                sum_probabilities.argmax(1),
+                digit_probabilities,
+                sum_probabilities,
+            )
+
+    network = Answering().eval().to("cpu", torch.float32)
+    return network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload, no-any-return]
+
+
+def _trace(network: nn.Module, path: Path, name: str) -> None:
+    """Let torch write the network as ONNX."""
+    import torch
+    from torch.onnx.errors import OnnxExporterError
+
+    example = (torch.zeros(2, 1, SIDE, SIDE), torch.tensor([0, 1]))
+    try:
+        with warnings.catch_warnings(), _stable_log_sigmoid():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of the exporter itself
+            warnings.filterwarnings("ignore", "Constant folding", UserWarning)  # we fold what is left
+            torch.onnx.export(
+                network,
+                example,
+                path,
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=list(INPUTS),
+                output_names=list(OUTPUTS),
+                dynamic_axes={key: {0: "N"} for key in (*INPUTS, *OUTPUTS)},
+            )
+    except OnnxExporterError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise DesignError(f"{name} cannot be written as ONNX: {reason}.") from None
+
+
+@contextmanager
+def _stable_log_sigmoid() -> Iterator[None]:
+    """Let torch write log(sigmoid(x)) as -softplus(-x): its own way is -infinity, not x, below -88."""
+    from torch.onnx.utils import register_custom_op_symbolic, unregister_custom_op_symbolic
+
+    def log_sigmoid(graph: Any, x: Any) -> Any:
+        return graph.op("Neg", graph.op("Softplus", graph.op("Neg", x)))
+
+    register_custom_op_symbolic("aten::log_sigmoid", log_sigmoid, OPSET)
+    try:
+        yield
+    finally:
+        unregister_custom_op_symbolic("aten::log_sigmoid", OPSET)
+
+
+def _fold(path: Path, folded: Path) -> None:
+    """Work out whatever depends on no input, and drop what nothing depends on; standard operators only."""
+    import onnxruntime  # type: ignore[import-untyped]
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(folded)
+    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _label(path: Path, metadata: Mapping[str, str]) -> bytes:
+    """Add the metadata, and drop the operator sets that onnxruntime names without using them."""
+    import onnx
+
+    model = onnx.load(path)
+    used = {node.domain for node in model.graph.node}
+    for entry in list(model.opset_import):
+        if entry.domain not in used:
+            model.opset_import.remove(entry)
+    onnx.helper.set_model_props(model, dict(metadata))
+    onnx.checker.check_model(model)
+    serialised: bytes = model.SerializeToString(deterministic=True)
+    return serialised
+
+
+def _compare(network: nn.Module, content: bytes, name: str) -> None:
+    """Ask both about the same pairs; answers that rest on a tie may differ.
+
+    Raises:
+        DesignError: a probability differs by more than the tolerance, or an answer does.
+    """
+    import torch
+
+    session = open_session(content, "its file")
+    for count in CHECKED_PAIRS:
+        images, numbers = _strokes(count), np.arange(count) % NUMBERS
+        with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+            ours = [out.numpy() for out in network(torch.from_numpy(images), torch.from_numpy(numbers))]
+        theirs = ask(session, images, numbers, "its file")
+        clear = np.ones(count, dtype=np.bool_)
+        for answer, probabilities in ((0, 2), (1, 3)):
+            difference = float(np.abs(ours[probabilities] - theirs[probabilities])[clear].max(initial=0))
+            second, first = np.sort(ours[probabilities])[:, -2:].T
+            clear &= first - second > TOLERANCE  # a sum may rest on the digit answered
+            others = int(((ours[answer] != theirs[answer]) & clear).sum())
+            if not difference < TOLERANCE or others:  # not a number fails the first
+                raise DesignError(
+                    f"{name} answers differently as ONNX: of {count} pairs {others} have another "
+                    f"{list(OUTPUTS)[answer]}, and probabilities differ by up to {difference:.1g}, with "
+                    f"{TOLERANCE:g} allowed. Look for chance, memory or a fixed batch size in its forward."
+                )
+
+
+def _strokes(count: int) -> NDArray[np.float32]:
+    """Images (N, 1, 28, 28) of three straight strokes each, in MNIST's width; always the same."""
+    ends = np.random.default_rng(0).uniform(4, SIDE - 4, (count, 3, 2, 2)).astype(np.float32)
+    start, along = ends[:, :, 0, None, None], (ends[:, :, 1] - ends[:, :, 0])[:, :, None, None]
+    pixels = np.moveaxis(np.indices((SIDE, SIDE), dtype=np.float32), 0, 2) - start  # (N, 3, 28, 28, 2)
+    how_far = ((pixels * along).sum(4) / np.square(along).sum(4)).clip(0, 1)
+    distance = np.linalg.norm(pixels - how_far[..., None] * along, axis=4)
+    return np.asarray((2 - distance).clip(0, 1).max(axis=1)[:, None], dtype=np.float32)

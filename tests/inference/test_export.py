@@ -1,0 +1,305 @@
+"""model.onnx answers as torch does, says what it is, and is refused where it is something else."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mnist_adder import designs
+from mnist_adder.data import load_corpus
+from mnist_adder.designs import Adder
+from mnist_adder.designs.exact_sum import ExactSum
+from mnist_adder.errors import DesignError, RunError
+from mnist_adder.inference import Predictor, export_onnx, export_run
+from mnist_adder.inference.predictor import open_session
+from mnist_adder.runs import Run
+from mnist_adder.task import Outputs
+
+FIVE = Path(__file__).parents[2] / "examples" / "five.png"
+KINDS = {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.INT64: "int64"}
+Arrays = list[NDArray[Any]]
+
+
+def make(name: str) -> Adder:
+    """Random weights; where there is batch normalisation, its statistics are those of digits."""
+    torch.manual_seed(0)
+    design = designs.get(name)()
+    with torch.no_grad():
+        for start in range(0, 192, 64):
+            design(images(start, 64), torch.arange(64) % 10)
+    return design.eval()
+
+
+def images(start: int, count: int) -> Tensor:
+    """Bundled test images (N, 1, 28, 28) in [0, 1]."""
+    return load_corpus("digits").test_images[start : start + count].float().reshape(-1, 1, 28, 28) / 255
+
+
+def by_torch(design: Adder, image: Tensor, number: Tensor) -> Arrays:
+    with torch.inference_mode():
+        outputs: Outputs = design(image, number)
+        both = [outputs.digit_logits.softmax(1), design.sum_probabilities(outputs)]
+    return [*(probabilities.argmax(1).numpy() for probabilities in both), *(p.numpy() for p in both)]
+
+
+@pytest.fixture(scope="module", params=designs.names())
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Adder, Path]:
+    """Each design in turn, and its file."""
+    design = make(request.param)
+    path = tmp_path_factory.mktemp("exported") / "model.onnx"
+    export_onnx(design, path, metadata={"design": request.param})
+    return design, path
+
+
+def test_it_answers_like_torch_for_any_number_of_pairs(exported: tuple[Adder, Path]) -> None:
+    design, path = exported
+    session = open_session(path.read_bytes(), "model")
+    for count in (1, 2, 7, 64):  # the last meets every number
+        image, number = images(0, count), torch.arange(count) % 10
+        ours = by_torch(design, image, number)
+        theirs = session.run(None, {"image": image.numpy(), "number": number.numpy()})
+        for mine, other in zip(ours, theirs, strict=True):
+            assert (mine.dtype, mine.shape) == (other.dtype, other.shape)
+        for answer, probabilities in ((0, 2), (1, 3)):
+            np.testing.assert_allclose(theirs[probabilities], ours[probabilities], rtol=0, atol=1e-5)
+            ordered = np.sort(ours[probabilities])
+            tied = ordered[:, -1] - ordered[:, -2] < 1e-5
+            assert ((ours[answer] == theirs[answer]) | tied).all()
+
+
+def test_names_kinds_and_shapes_are_as_promised(exported: tuple[Adder, Path]) -> None:
+    graph = onnx.load(exported[1]).graph
+
+    def describe(values: Any) -> dict[str, tuple[str, list[Any]]]:
+        tensors = {value.name: value.type.tensor_type for value in values}
+        return {
+            name: (KINDS[tensor.elem_type], [axis.dim_param or axis.dim_value for axis in tensor.shape.dim])
+            for name, tensor in tensors.items()
+        }
+
+    assert describe(graph.input) == {"image": ("float32", ["N", 1, 28, 28]), "number": ("int64", ["N"])}
+    assert describe(graph.output) == {
+        "digit": ("int64", ["N"]),
+        "sum": ("int64", ["N"]),
+        "digit_probabilities": ("float32", ["N", 10]),
+        "sum_probabilities": ("float32", ["N", 19]),
+    }
+
+
+def test_it_is_one_standard_file_with_nothing_to_spare(exported: tuple[Adder, Path]) -> None:
+    design, path = exported
+    onnx.checker.check_model(path, full_check=True)
+    model = onnx.load(path, load_external_data=False)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 17)]
+    assert {node.domain for node in model.graph.node} == {""}
+    assert not {"Constant", "Dropout", "Identity", "If", "Loop"} & {node.op_type for node in model.graph.node}
+    assert not [node.name for node in model.graph.node if set(node.input) <= constants], "not folded"
+    assert not [tensor.name for tensor in model.graph.initializer if tensor.external_data]
+    assert not [t.name for t in model.graph.initializer if t.data_type in (10, 16)], "half precision"
+    assert path.stat().st_size < 4 * sum(value.numel() for value in design.state_dict().values()) + 25_000
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_same_weights_give_the_same_bytes_and_stay_as_they_are(
+    exported: tuple[Adder, Path], tmp_path: Path
+) -> None:
+    design, path = exported
+    before = {name: tensor.clone() for name, tensor in design.state_dict().items()}
+    random_state = torch.get_rng_state()
+    design.train()
+    for parameter in design.parameters():
+        if parameter.dim() == 4:  # as training leaves them
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    export_onnx(design, tmp_path / "again", metadata={"design": design.name()})
+    assert design.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in design.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), random_state)
+    design.eval()
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
+def test_scores_far_from_zero_stay_finite(tmp_path: Path) -> None:
+    design = make("binary-sum")
+    with torch.no_grad():
+        next(p for name, p in design.named_parameters() if name.startswith("sum_head")).mul_(1000)
+        assert design(images(0, 64), torch.arange(64) % 10).sum_scores.abs().max() > 200
+    export_onnx(design, tmp_path / "model.onnx", metadata={})
+    answers = Predictor(tmp_path).predict_images(images(0, 64)[:, 0].numpy(), np.arange(64) % 10)
+    np.testing.assert_allclose(answers.sum_probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+class Counting(ExactSum):
+    """Answers differently each time it is asked."""
+
+    def encode(self, images: Tensor) -> Tensor:
+        self.asked = getattr(self, "asked", 0) + 1
+        return super().encode(images) * self.asked
+
+
+class Exotic(ExactSum):
+    """Does what ONNX has no word for."""
+
+    def encode(self, images: Tensor) -> Tensor:
+        odd: Tensor = torch.special.bessel_j0(super().encode(images))
+        return odd
+
+
+class FixedBatch(ExactSum):
+    """Knows by heart how many it was asked about first."""
+
+    def encode(self, images: Tensor) -> Tensor:
+        features = super().encode(images)
+        return features + torch.arange(int(images.shape[0])).unsqueeze(1)
+
+
+class Diverged(ExactSum):
+    """What a learning rate that is too high leaves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.nn.init.constant_(next(self.parameters()), torch.nan)
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize(
+    ("kind", "complaint"),
+    [
+        (Counting, "answers differently as ONNX"),
+        (Exotic, "cannot be written as ONNX: .*bessel_j0"),
+        (FixedBatch, "cannot be written as ONNX: its file"),
+        (Diverged, "not finite"),
+    ],
+)
+def test_what_cannot_be_trusted_is_not_written(kind: type[Adder], complaint: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"as it was")
+    with pytest.raises(DesignError, match=complaint) as caught:
+        export_onnx(kind(), path, metadata={})
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == b"as it was"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def run(trained_run: Run, tmp_path: Path) -> Run:
+    """A copy of the trained run, with its model.onnx."""
+    copy = Run(shutil.copytree(trained_run.folder, tmp_path / "run"), trained_run.config)
+    assert export_run(copy.folder) == copy.folder / "model.onnx"
+    return copy
+
+
+def test_a_run_is_exported_with_what_is_known_about_it(run: Run) -> None:
+    metadata = Predictor(run).metadata
+    results = json.loads(metadata["results"])
+    assert metadata["design"] == "exact-sum"
+    assert metadata["dataset"] == "digits"
+    assert metadata["seed"] == str(run.config.seed)
+    assert metadata["mnist-adder"] == run.config.versions["mnist-adder"]
+    assert metadata.get("commit") == run.config.commit
+    assert results["joint_accuracy"] == run.results["joint_accuracy"]
+    assert results["parameters"] == run.load_design().parameter_count()
+
+
+def change(edit: Callable[[Any], None]) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        model = onnx.load(path)
+        edit(model)
+        onnx.save(model, path)
+
+    return damage
+
+
+def rename(model: Any) -> None:
+    model.graph.input[1].name = "other"
+    for node in model.graph.node:
+        node.input[:] = ["other" if name == "number" else name for name in node.input]
+
+
+def freeze(model: Any) -> None:
+    for value in model.graph.input:
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+
+
+def drop_an_output(model: Any) -> None:
+    del model.graph.output[0]
+
+
+def move_weights_out(path: Path) -> None:
+    onnx.save_model(
+        onnx.load(path), path, save_as_external_data=True, location="weights.bin", size_threshold=0
+    )
+    assert (path.parent / "weights.bin").exists()
+
+
+def hide_that(path: Path) -> None:
+    """The same, with the length of the key encoded in two bytes."""
+    move_weights_out(path)
+    path.write_bytes(path.read_bytes().replace(b"\x0a\x08location", b"\x0a\x88\x00location"))
+
+
+class Payload:
+    """Makes a folder when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, ("unpickled",)
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda path: path.write_bytes(b""), "no ONNX file"),
+        (lambda path: path.write_bytes(b"not a model"), "no ONNX file"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-5000]), "damaged"),
+        (lambda path: path.write_bytes(path.read_bytes()[:4] + b"ORTM" + bytes(100)), "no ONNX file"),
+        (lambda path: path.write_bytes(pickle.dumps(Payload())), "no ONNX file"),
+        (lambda path: torch.save({"weights": torch.zeros(3)}, path), "no ONNX file"),
+        (change(rename), r"something else: it has .*\bother\b.* must have .*\bnumber\b"),
+        (change(freeze), "something else: it has image tensor.float. .1, 1, 28, 28"),
+        (change(drop_an_output), "something else: it has sum .* must have digit"),
+        (move_weights_out, "weights in other files"),
+        (hide_that, "weights in other files"),
+        (lambda path: path.unlink(), r"has no model\.onnx.*export_run"),
+        (lambda path: (path.unlink(), path.mkdir()), "cannot be read"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_any_other_file_is_refused_in_one_line(
+    damage: Callable[[Path], None],
+    complaint: str,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(run.folder)
+    damage(run.folder / "model.onnx")
+    with pytest.raises(RunError, match=complaint) as caught:
+        Predictor(run)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+    assert not Path("unpickled").exists()
+
+
+def test_a_prediction_needs_neither_torch_nor_lightning_and_is_silent(run: Run) -> None:
+    code = (
+        "import sys; from mnist_adder import predict;"
+        f"answer = predict({str(FIVE)!r}, 7, {str(run.folder)!r});"
+        "heavy = {'torch', 'lightning', 'onnx', 'google', 'sklearn', 'scipy', 'matplotlib'};"
+        "print(answer.number, sorted(heavy & {name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("7 []\n", "")
