@@ -33,7 +33,7 @@ BEGIN, END = "<!-- table: made by benchmarks/find_lr.py --table -->", "<!-- end 
 
 FACTORS = (1 / 3, 1.0, 3.0)
 STEPS = 300
-FINDER_SEED = 6  # the rule was chosen on curves of seeds 0 to 5, and trainings of seeds 0 to 2
+FINDER_SEED = 3  # the rule was chosen on curves of seeds 0 to 2, and trainings of seed 0
 
 
 def train_briefly(name: str, rate: float, seed: int, corpus: Corpus) -> tuple[dict[str, Any], Tensor]:
@@ -160,7 +160,7 @@ def measure_design(name: str, seeds: list[int], results: dict[str, Any], corpus:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--designs", nargs="+", default=designs.names(), choices=designs.names())
-    parser.add_argument("--seeds", nargs="+", type=int, default=[3, 4])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--table", action="store_true", help="only rewrite the table in docs/find-lr.md")
     arguments = parser.parse_args()
     if arguments.table:

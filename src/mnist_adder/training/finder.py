@@ -34,8 +34,8 @@ LOWEST, HIGHEST, STEPS, REPEATS = 1e-5, 10.0, 200, 3
 MEMORY, REACH = 0.3, 0.15
 """Decades of the rate over which the smoothing remembers, and from which on either side a slope is taken."""
 
-FLAT = 0.1
-"""The fall ends, and a rate is suggested, at this fraction of its steepest slope."""
+FLAT, BEYOND = 0.1, 1.25
+"""The fall ends at this fraction of its steepest slope; the suggestion is so many times the rate there."""
 
 DIVERGED = 4.0
 """The test ends where the smoothed loss is this many times its lowest."""
@@ -171,7 +171,7 @@ def smooth(losses: Sequence[float], memory: float) -> list[float]:
 
 
 def suggest(rates: Sequence[float], smoothed: Sequence[float]) -> float:
-    """The rate at which the loss's first fall ends.
+    """The rate at which the loss's first fall ends, and a quarter more.
 
     It ends at the first place after the steepest at which the slope of log(loss) over log(rate) is a tenth of
     the steepest. Unlike the lowest loss, that place does not wander about on a flat floor.
@@ -195,7 +195,7 @@ def suggest(rates: Sequence[float], smoothed: Sequence[float]) -> float:
     steepest = min(range(settled, lowest + 1), key=slopes.__getitem__)
     for place in range(steepest, len(rates)):
         if slopes[place] > FLAT * slopes[steepest]:
-            return rates[place]
+            return BEYOND * rates[place]
     raise DesignError(f"The loss was still falling {spoken}: go to a higher one, to see where that ends.")
 
 
