@@ -20,7 +20,7 @@ train: $(VENV)/run-ready
 	@$(BIN)/mnist-adder train $(ARGS)
 
 test: check
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto
 
 check: $(VENV)/test-ready
 	@$(BIN)/ruff check .

@@ -88,7 +88,7 @@ def test_the_map_has_no_circle() -> None:
     [
         ("import mnist_adder", ["torch", "numpy", "lightning", "PIL"]),
         ("import mnist_adder.cli", ["torch", "numpy", "lightning", "PIL"]),
-        ("from mnist_adder import predict", ["lightning", "sklearn"]),
+        ("from mnist_adder import predict", ["torch", "lightning", "sklearn", "onnx"]),
         ("from mnist_adder import MNISTAdder, designs, load_run", ["lightning", "sklearn"]),
         ("import mnist_adder.evaluation", ["lightning", "sklearn"]),
         ("import mnist_adder.inference.preprocess", ["sklearn", "scipy", "lightning"]),

@@ -1,4 +1,4 @@
-"""A run is a folder: config.json, model.safetensors, metrics.csv, results.json, examples.safetensors.
+"""A run is a folder: its config, weights (safetensors and ONNX), metrics, results and examples.
 
 Training writes it; evaluation, prediction and reports read it. Whoever has the folder has everything
 that is needed to repeat the run or to use what it learned.

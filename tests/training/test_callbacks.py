@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,13 +14,14 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import pytest
 
 from mnist_adder.data import MNISTAdder, load_corpus
 from mnist_adder.errors import DesignError
 from mnist_adder.evaluation import evaluate
-from mnist_adder.runs import Run
-from mnist_adder.training import train
+from mnist_adder.runs import Run, load_run
+from mnist_adder.training import resume, train
 
 
 def unsteady(folder: Path, **settings: str) -> Run:
@@ -80,3 +83,32 @@ def test_tensorboard_shows_every_figure_of_every_epoch(trained_run: Run) -> None
             assert [value for *_, value in points] == pytest.approx(expected_values)
         finally:
             server.terminate()
+
+
+class ControlCWhereItIsLost(L.Callback):
+    """Sends SIGINT while an object is being deleted, where Python only prints a KeyboardInterrupt."""
+
+    def on_after_backward(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        class Fleeting:
+            def __del__(self) -> None:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        if trainer.global_step == 50:
+            Fleeting()
+
+
+def test_ctrl_c_is_never_lost_and_the_run_carries_on(tmp_path: Path) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    settings = {"epochs": 3, "average": "none"}
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        train(
+            "shared-trunk",
+            settings=settings,
+            dataset="digits",
+            run_dir=tmp_path / "run",
+            callbacks=[ControlCWhereItIsLost()],
+        )
+    assert stopped.value.args == (tmp_path / "run",)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert len(load_run(tmp_path / "run").metrics) == 1  # step 50 is in the second epoch
+    assert resume(tmp_path / "run").results["epochs"] == 3

@@ -94,7 +94,7 @@ def find_lr(
     from mnist_adder.reports import range_test, save_figure
     from mnist_adder.training import find_learning_rate
 
-    with Progress(console=console, transient=True) as bar:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("steps")
         test = find_learning_rate(
             design,

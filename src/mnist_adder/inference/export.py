@@ -3,9 +3,9 @@
 A design, or a finished run, comes in; a checked file goes out. Next is the predictor, or any other program
 that reads ONNX.
 
-Traced by torch's older exporter: it takes a tenth of a second where the newer one takes several, knows all
-that the designs do, and is deterministic. The graph is then folded by onnxruntime, with none of its own
-operators. Opset 17 is of 2022: read by onnxruntime from 1.12, OpenVINO, TensorRT, Core ML tools and browsers.
+Traced by torch's older exporter: it takes a tenth of a second where the newer one takes three, and knows all
+that the designs do; the newer one lacks the shift in binary-sum (torch 2.13). The graph is then folded by
+onnxruntime, with none of its own operators. Opset 17 is the standard's of 2022, which most readers know.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ OPSET = 17
 """Version of ONNX's operators in the file."""
 CHECKED_PAIRS = (1, 2, 7, 64)
 """How many pairs are asked about at a time when a file is checked; tracing used two."""
-TOLERANCE = 1e-5
+TOLERANCE = 5e-5
 """Largest difference of a probability from torch's."""
 
 _RESULTS = (

@@ -1,11 +1,14 @@
-"""What happens beside the steps: the weights' average, metrics.csv and TensorBoard, stopping early.
+"""What happens beside the steps: the weights' average, metrics.csv and TensorBoard, stopping.
 
 Lightning calls the hooks; the recorder writes into the run, averaging changes the weights in the end.
 """
 
 from __future__ import annotations
 
+import signal
+import threading
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
@@ -85,6 +88,55 @@ class Recorder(L.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = state_dict["rows"]
+
+
+class StopBetweenSteps(L.Callback):
+    """Makes Ctrl-C stop training between two steps, where the network is whole.
+
+    In the middle of a step Python may lose it: an exception within a callback from C++ is only printed. A
+    second Ctrl-C does not wait.
+    """
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self.before: Any = None
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if threading.current_thread() is threading.main_thread():  # no other may handle signals
+            self.before = signal.signal(signal.SIGINT, self._note)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._stop_if_wanted()
+
+    def on_validation_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self._stop_if_wanted()
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._stop_if_wanted()
+
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if self.before is not None:
+            signal.signal(signal.SIGINT, self.before)
+            self.before = None
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.wanted:
+            signal.default_int_handler(number, frame)
+        self.wanted = True
+
+    def _stop_if_wanted(self) -> None:
+        if self.wanted:
+            raise KeyboardInterrupt
 
 
 def _tag(figure: str) -> str:

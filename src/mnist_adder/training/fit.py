@@ -24,7 +24,7 @@ from mnist_adder.data.sources import DatasetName
 from mnist_adder.designs import Adder
 from mnist_adder.errors import RunError
 from mnist_adder.runs import Run, RunConfig, load_run
-from mnist_adder.training.callbacks import Averaging, Recorder, early_stopping
+from mnist_adder.training.callbacks import Averaging, Recorder, StopBetweenSteps, early_stopping
 from mnist_adder.training.finish import finish
 from mnist_adder.training.module import AdderModule, make_train_batches
 
@@ -185,7 +185,7 @@ def _make_trainer(run: Run, callbacks: Sequence[L.Callback]) -> L.Trainer:
         sync_batchnorm=devices > 1 and device.type == "cuda",  # torch has it for CUDA alone
         precision=run.config.precision,
         max_epochs=recipe.epochs,
-        callbacks=[*averaging, Recorder(run), *early, *callbacks, checkpoint],
+        callbacks=[*averaging, Recorder(run), *early, *callbacks, checkpoint, StopBetweenSteps()],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
