@@ -99,7 +99,7 @@ class ControlCWhereItIsLost(L.Callback):
 
 def test_ctrl_c_is_never_lost_and_the_run_carries_on(tmp_path: Path) -> None:
     handler = signal.getsignal(signal.SIGINT)
-    settings = {"epochs": 3, "average": "none"}
+    settings: dict[str, str | float] = {"epochs": 3, "average": "none"}
     with pytest.raises(KeyboardInterrupt) as stopped:
         train(
             "shared-trunk",
