@@ -16,17 +16,19 @@ if TYPE_CHECKING:
     from mnist_adder import designs
     from mnist_adder.data import MNISTAdder
     from mnist_adder.inference import Predictor, predict
+    from mnist_adder.pretrained import load_pretrained
     from mnist_adder.reports.report import report
     from mnist_adder.runs import load_run
     from mnist_adder.training import train
 
 __version__ = "0.1.0"
 
-__all__ = ["MNISTAdder", "Predictor", "designs", "load_run", "predict", "report", "train"]
+__all__ = ["MNISTAdder", "Predictor", "designs", "load_pretrained", "load_run", "predict", "report", "train"]
 
 _HOMES = {
     "MNISTAdder": "data",
     "Predictor": "inference",
+    "load_pretrained": "pretrained",
     "load_run": "runs",
     "predict": "inference",
     "report": "reports",

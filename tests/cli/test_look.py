@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -66,13 +67,16 @@ def test_a_damaged_tiff_is_one_line_too(
     assert done.stderr.startswith("mnist-adder: ")
 
 
-def test_without_a_run_predict_says_how_to_make_one(
-    run_cli: RunCLI, picture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_newest_run_answers_and_without_one_what_comes_with_the_package(
+    run_cli: RunCLI, trained_run: Run, picture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, _, err = run_cli("predict", picture, "1")
-    assert code == 2
-    assert "mnist-adder train" in err
+    code, out, err = run_cli("predict", picture, "8")
+    assert (code, out.splitlines()[0]) == (0, "1 + 8 = 9")
+    assert err == "Answered by the weights that come with the package.\n"
+    shutil.copytree(trained_run.folder, tmp_path / "runs" / "mine")
+    code, _, err = run_cli("predict", picture, "8")
+    assert (code, err) == (0, "Answered by runs/mine.\n")
 
 
 def test_report_writes_a_page_where_it_says(run_cli: RunCLI, trained_run: Run, tmp_path: Path) -> None:

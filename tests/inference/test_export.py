@@ -25,7 +25,7 @@ from mnist_adder.designs import Adder
 from mnist_adder.designs.exact_sum import ExactSum
 from mnist_adder.errors import DesignError, RunError
 from mnist_adder.inference import Predictor, export_onnx, export_run
-from mnist_adder.inference.predictor import open_session
+from mnist_adder.inference.session import open_session
 from mnist_adder.runs import Run
 from mnist_adder.task import Outputs
 

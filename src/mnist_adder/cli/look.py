@@ -41,18 +41,28 @@ def predict(
     image: Annotated[Path, typer.Argument(help="Any picture of one digit.", show_default=False)],
     number: Annotated[str, typer.Argument(help="0..9", show_default=False)],
     run: Annotated[
-        Path | None, typer.Option(help="Which run answers. Default: the newest in runs/.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Which run answers. Default: the newest in runs/, else what comes with us.",
+            show_default=False,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Name the digit in a picture and its sum with a number."""
-    from mnist_adder.inference import predict as ask
+    from mnist_adder.inference import Predictor
+    from mnist_adder.pretrained import pretrained_folder
 
     with silent_c_libraries():
-        answer = ask(image, number, run)
+        predictor = Predictor(run)
+        answer = predictor.predict(image, number)
     if as_json:
         print(json.dumps(dataclasses.asdict(answer)))
         return
+    if run is None:
+        shipped = predictor.folder == pretrained_folder()
+        who = "the weights that come with the package" if shipped else str(predictor.folder)
+        make_console(stderr=True).print(f"Answered by {who}.", highlight=False, soft_wrap=True)
     console = make_console()
     console.print(f"[bold]{answer.digit} + {answer.number} = {answer.sum}[/]", highlight=False)
     console.print(bars("digit", answer.digit_probabilities), bars("sum", answer.sum_probabilities))

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from mnist_adder.errors import DesignError, RunError
 from mnist_adder.files import write_bytes
-from mnist_adder.inference.predictor import INPUTS, MODEL, OUTPUTS, ask, open_session
+from mnist_adder.inference.predictor import MODEL
+from mnist_adder.inference.session import INPUTS, OUTPUTS, ask, open_session
 from mnist_adder.runs import load_run
 from mnist_adder.task import NUMBERS, SIDE
 

@@ -6,42 +6,28 @@ out. The command line prints them. Only onnxruntime, numpy and Pillow are loaded
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnist_adder.errors import NumberError, PictureError, RunError
 from mnist_adder.inference.preprocess import preprocess
+from mnist_adder.inference.session import HOW, ask, open_session
+from mnist_adder.pretrained import pretrained_folder
 from mnist_adder.runs import latest_run
-from mnist_adder.task import DIGITS, NUMBERS, SIDE, SUMS, Prediction
+from mnist_adder.task import NUMBERS, SIDE, Prediction
 
 if TYPE_CHECKING:
     from mnist_adder.inference.picture import Picture
     from mnist_adder.runs import Run
 
-_Values: TypeAlias = "Mapping[str, tuple[str, list[int]]]"
-
 MODEL = "model.onnx"
 """The file of a run folder that answers."""
-INPUTS: _Values = {"image": ("tensor(float)", [1, SIDE, SIDE]), "number": ("tensor(int64)", [])}
-"""What goes into model.onnx: name, type, and shape after the first axis, which is any number of pairs."""
-OUTPUTS: _Values = {
-    "digit": ("tensor(int64)", []),
-    "sum": ("tensor(int64)", []),
-    "digit_probabilities": ("tensor(float)", [DIGITS]),
-    "sum_probabilities": ("tensor(float)", [SUMS]),
-}
-"""What comes out of it."""
-
-_HOW = "train again, or call mnist_adder.inference.export_run with the run folder"
 _PAIRS_AT_ONCE = 64  # about the quickest on one core, and little memory even for binary-sum
-# An entry of ONNX's external_data with the key "location", however its tag and length are encoded.
-_OTHER_FILE = re.compile(rb"(\x0a|\x8a\x80*\x00)(\x08|\x88\x80*\x00)location")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,19 +62,22 @@ class Predictor:
         predictor.predict("seven.png", 5).sum
 
     Args:
-        run: a run, its folder, or None for the newest finished run below ``runs/``.
+        run: a run, its folder, or None for the newest finished run below ``runs/``, and where there is none,
+            the weights that come with the package.
         threads: how many calculate together; 0 is one for each core.
 
     Raises:
         RunError: there is no such run, it has no model.onnx, or that is not one that this package wrote.
     """
 
+    folder: Path
+    """The folder of the run that answers."""
     metadata: Mapping[str, str]
     """What model.onnx says about itself; see :func:`~mnist_adder.inference.export.describe`."""
 
     def __init__(self, run: Run | str | Path | None = None, *, threads: int = 1) -> None:
-        folder = latest_run() if run is None else Path(run) if isinstance(run, str | Path) else run.folder
-        self._path = folder / MODEL
+        self.folder = _newest() if run is None else Path(run) if isinstance(run, str | Path) else run.folder
+        self._path = self.folder / MODEL
         self._session = open_session(_read(self._path), str(self._path), threads=threads)
         self.metadata = dict(self._session.get_modelmeta().custom_metadata_map)
 
@@ -137,8 +126,15 @@ class Predictor:
         )
 
 
+def _newest() -> Path:
+    try:
+        return latest_run()
+    except RunError:
+        return pretrained_folder()
+
+
 def predict(picture: Picture, number: int | str, run: Run | str | Path | None = None) -> Prediction:
-    """The digit in a picture and its sum with a number, by a run (default: the newest finished one).
+    """The digit in a picture and its sum with a number, by a run (default: as for Predictor).
 
     For many pictures make one :class:`Predictor`; this loads the run each time. Arguments and errors are
     those of :class:`Predictor` and its ``predict``.
@@ -158,61 +154,6 @@ def check_number(number: int | str) -> int:
     return int(text)
 
 
-def open_session(content: bytes, name: str, *, threads: int = 1) -> Any:
-    """An onnxruntime session on a model with our inputs and outputs, on the processor; it prints nothing.
-
-    Args:
-        content: the file's bytes. Nothing else is read: what refers to other files is refused.
-        name: what messages call it.
-        threads: how many calculate together.
-
-    Raises:
-        RunError: it is no ONNX file, a damaged one, or one with other inputs and outputs.
-    """
-    import onnxruntime  # type: ignore[import-untyped]
-
-    if b"location" in content and _OTHER_FILE.search(content):
-        raise RunError(f"{name} keeps weights in other files, which is not allowed. Make it anew: {_HOW}.")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # errors are raised; nothing is written to standard error
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's errors have no common base
-        reason = " ".join(str(error).split())[:200]
-        raise RunError(f"{name} is no ONNX file, or a damaged one: {reason}. Make it anew: {_HOW}.") from None
-    _check_interface(session.get_inputs(), INPUTS, name)
-    _check_interface(session.get_outputs(), OUTPUTS, name)
-    return session
-
-
-def ask(session: Any, images: NDArray[np.float32], numbers: NDArray[np.int64], name: str) -> list[Any]:
-    """What :func:`open_session`'s model answers to images (N, 1, 28, 28) and numbers (N,); see OUTPUTS.
-
-    Raises:
-        RunError: the model breaks off, as a damaged one may.
-    """
-    try:
-        answers: list[Any] = session.run(list(OUTPUTS), {"image": images, "number": numbers})
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise RunError(
-            f"{name} does not answer {len(images)} pairs: {reason}. Make it anew: {_HOW}."
-        ) from None
-    return answers
-
-
-def _check_interface(values: Sequence[Any], wanted: _Values, name: str) -> None:
-    """Refuse other names, types and shapes, and a number of pairs that is fixed."""
-    found = {value.name: (value.type, value.shape[1:]) for value in values}
-    if found != wanted or any(isinstance(value.shape[0], int) for value in values):
-        has = ", ".join(f"{value.name} {value.type} {value.shape}" for value in values)
-        must = ", ".join(f"{key} {kind} {['N', *shape]}" for key, (kind, shape) in wanted.items())
-        raise RunError(f"{name} is the model of something else: it has {has[:300]}, but must have {must}.")
-
-
 def _read(path: Path) -> bytes:
     folder = path.parent
     if not folder.is_dir():
@@ -221,7 +162,7 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         reason = "its training did not end, or an older version trained it"
-        raise RunError(f"{folder} has no {MODEL}: {reason}. Make it: {_HOW}.") from None
+        raise RunError(f"{folder} has no {MODEL}: {reason}. Make it: {HOW}.") from None
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror}.") from None
 

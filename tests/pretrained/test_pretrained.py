@@ -1,0 +1,95 @@
+"""The weights that come with the package: they answer at once, and are as good as they say."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mnist_adder import load_pretrained
+from mnist_adder.data import Corpus, load_corpus
+from mnist_adder.errors import RunError
+from mnist_adder.evaluation import evaluate_run
+from mnist_adder.inference import Predictor
+from mnist_adder.pretrained import names, pretrained_folder
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_default_is_there_and_all_are_small() -> None:
+    assert "default" in names()
+    files = [path for name in names() for path in pretrained_folder(name).iterdir()]
+    assert sum(path.stat().st_size for path in files) < 3_000_000
+    assert {path.suffix for path in files if path.is_file()} == {".json", ".csv", ".onnx", ".safetensors"}
+
+
+def test_another_name_is_an_error_that_names_those_there_are() -> None:
+    with pytest.raises(RunError, match=r"No weights 'huge' come with the package\. There are: default"):
+        load_pretrained("huge")
+
+
+@pytest.mark.parametrize("name", names())
+def test_its_results_say_where_it_comes_from(name: str) -> None:
+    results = load_pretrained(name).results
+    assert results["dataset"] == "mnist"
+    assert results["pairs"] == 100_000
+    assert len(results["data_sha256"]) == 64
+    assert len(results["commit"]) == 40
+    assert Predictor(load_pretrained(name)).metadata["design"] == results["design"]
+
+
+@pytest.mark.mnist
+@pytest.mark.parametrize("name", names())
+def test_it_scores_on_mnist_what_it_says(name: str) -> None:
+    run = load_pretrained(name)
+    metrics = dataclasses.asdict(evaluate_run(run))
+    counted = [
+        field for field in metrics if "loss" not in field and "calib" not in field and "reliab" not in field
+    ]
+    assert len(counted) >= 10
+    assert {field: metrics[field] for field in counted} == {field: run.results[field] for field in counted}
+    assert metrics["sum_loss"] == pytest.approx(run.results["sum_loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize("name", names())
+def test_onnx_and_weights_answer_alike(name: str, corpus: Corpus) -> None:
+    run = load_pretrained(name)
+    images, numbers = corpus.test_images[:200].float() / 255, torch.arange(200) % 10
+    answers = Predictor(run).predict_images(images.numpy(), numbers.numpy())
+    with torch.inference_mode():
+        design = run.load_design()
+        outputs = design(images.unsqueeze(1), numbers)
+        expected = design.sum_probabilities(outputs).numpy()
+    np.testing.assert_allclose(answers.sum_probabilities, expected, atol=5e-5)
+
+
+def test_predict_works_where_nothing_was_trained(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mnist_adder", "predict", str(ROOT / "examples" / "five.png"), "7"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("5 + 7 = 12\n")
+    assert "the weights that come with the package" in done.stderr
+
+
+def test_they_are_in_the_wheel(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    for name in names():
+        for file in pretrained_folder(name).iterdir():
+            assert f"mnist_adder/pretrained/{name}/{file.name}" in inside
+    assert "mnist_adder/reports/templates/report.html" in inside
+
+
+def test_the_bundled_digits_are_no_reason_to_refuse() -> None:
+    """They are another dataset: evaluating on them says so instead of scoring."""
+    run = load_pretrained()
+    corpus = load_corpus("digits")
+    with pytest.raises(RunError, match="was trained on mnist"):
+        run.check_data(corpus.sha256, corpus.origin)
