@@ -97,12 +97,17 @@ def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.", show_default=False)],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for page and figures. Default: report/ in the run.", show_default=False),
+        typer.Option(
+            help="Folder for page and figures. Default: report/ in the run, runs/report for several.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Write a page with curves, confusion, samples, mistakes, calibration and layers."""
     from mnist_adder import reports
-    from mnist_adder.runs import load_run
+    from mnist_adder.runs import RUNS, load_run
 
+    if out is None and len(runs) > 1:
+        out = RUNS / "report"
     page = reports.report([load_run(run) for run in runs], out)
     print(f"The report is {page}, its figures lie in {page.parent / 'figures'}")
