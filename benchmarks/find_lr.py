@@ -53,7 +53,7 @@ def train_briefly(name: str, rate: float, seed: int, corpus: Corpus) -> tuple[di
     seconds = time.perf_counter() - started
     validation = MNISTAdder(split="validation", corpus=corpus)
     answers = answer(learner.module.design, validation)
-    metrics = measure(answers, validation.digits.to(answers.digits.device))
+    metrics = measure(answers, validation.digits)
     loss = recipe.digit_weight * metrics.digit_loss + recipe.sum_weight * metrics.sum_loss
     digits = validation.digits.unsqueeze(1)
     right = (answers.digits.cpu() == digits) & (answers.sums.cpu() == digits + torch.arange(10))

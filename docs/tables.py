@@ -15,9 +15,8 @@ from pathlib import Path
 from mnist_adder import designs
 from mnist_adder.designs.layers import dissect
 from mnist_adder.evaluation.compare import Comparison, compare
-from mnist_adder.evaluation.findings import findings
 from mnist_adder.files import write_text
-from mnist_adder.reports.record import comparison_table
+from mnist_adder.reports.record import comparison_table, comparison_words
 from mnist_adder.training.progress import HEADER, epoch_line
 
 ROOT = Path(__file__).parent.parent
@@ -39,7 +38,7 @@ def comparison() -> str:
 
 def words() -> str:
     """What the comparison says."""
-    return "\n\n".join(f"**{f.question}** {f.answer}" for f in findings(load_comparison()))
+    return comparison_words(load_comparison())
 
 
 def log() -> str:
@@ -73,8 +72,17 @@ def assignment() -> str:
     return "\n".join(lines)
 
 
+def meetings() -> str:
+    """How the inputs meet in each design, in the designs' own words."""
+    lines = ["| design | how the two inputs meet | losses |", "|---|---|---|"]
+    for name in designs.names():
+        design = designs.get(name)
+        lines.append(f"| `{name}` | {design.meeting} | {design.objective} |")
+    return "\n".join(lines)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
-    block.__name__: block for block in (comparison, words, log, assignment)
+    block.__name__: block for block in (comparison, words, log, assignment, meetings)
 }
 
 

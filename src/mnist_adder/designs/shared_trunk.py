@@ -35,7 +35,7 @@ class SharedTrunk(Adder):
         joint_accuracy=0.98551,
     )
     meeting = "20 image features and the one-hot number through 30-60-60, two heads"
-    objective = "two cross-entropies, weighted"
+    objective = "two cross-entropies"
 
     def __init__(self) -> None:
         super().__init__()

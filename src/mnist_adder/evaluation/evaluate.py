@@ -38,8 +38,7 @@ def answer(design: Adder, dataset: MNISTAdder) -> Answers:
 
 def evaluate(design: Adder, dataset: MNISTAdder) -> Metrics:
     """Count how often a design is right on all pairs of a split; see :func:`answer`."""
-    answers = answer(design, dataset)
-    return measure(answers, dataset.digits.to(answers.digits.device))
+    return measure(answer(design, dataset), dataset.digits)
 
 
 def evaluate_run(

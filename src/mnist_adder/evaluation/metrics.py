@@ -89,8 +89,9 @@ def gather(pieces: list[Answers]) -> Answers:
 
 
 def measure(answers: Answers, digits: Tensor) -> Metrics:
-    """Count over the answers to N images and their true digits (N,)."""
+    """Count over the answers to N images and their true digits (N,), on any device."""
     said_digits, said_sums = answers.digits, answers.sums
+    digits = digits.to(said_digits.device)
     numbers = torch.arange(NUMBERS, device=digits.device)
     true_digits = digits.unsqueeze(1).expand_as(said_digits)
     true_sums = true_digits + numbers

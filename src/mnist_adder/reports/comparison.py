@@ -6,39 +6,15 @@ One row a design comes in, with mean and standard deviation over its seeds; a Fi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
+from mnist_adder.evaluation.compare import Row
 from mnist_adder.reports.scales import log_axis, stretch_accuracy
 from mnist_adder.reports.style import INK, MARKERS, PAPER, SERIES, panels, styled
-
-
-class Row(Protocol):
-    """What is known of a design's runs; accuracies are fractions."""
-
-    @property
-    def design(self) -> str:
-        """Its name."""
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers training adjusts."""
-
-    @property
-    def joint_accuracy_mean(self) -> float:
-        """Over the seeds."""
-
-    @property
-    def joint_accuracy_std(self) -> float:
-        """Over the seeds."""
-
-    @property
-    def train_seconds_mean(self) -> float:
-        """Over the seeds."""
 
 
 @styled

@@ -98,13 +98,17 @@ def _line(row: Row) -> str:
     )
 
 
+def comparison_words(comparison: Comparison) -> str:
+    """What the comparison says, as Markdown paragraphs."""
+    return "\n\n".join(f"**{finding.question}** {finding.answer}" for finding in findings(comparison))
+
+
 def _page(comparison: Comparison) -> str:
-    answers = "\n\n".join(f"**{f.question}** {f.answer}" for f in findings(comparison))
     commits = ", ".join(commit[:12] for commit in comparison.commits) or "unknown"
     return (
         "# Comparison\n\n"
         f"{comparison_table(comparison)}\n\n"
-        f"{answers}\n\n"
+        f"{comparison_words(comparison)}\n\n"
         "![Joint accuracy against parameters](parameters.png)\n\n"
         "![Joint accuracy against seconds of training](seconds.png)\n\n"
         f"Source commit: {commits}. Each run's results: `runs/`. In figures: `comparison.json`.\n"

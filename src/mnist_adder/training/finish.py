@@ -32,7 +32,7 @@ def finish(run: Run, design: Adder, corpus: Corpus, *, train_seconds: float, kep
     answers = answer(design, test)
     samples, mistakes = pick_samples(design, test), pick_mistakes(design, test, answers)
     run.save_examples({**samples.to_tensors("sample_"), **mistakes.to_tensors("mistake_")})
-    metrics = measure(answers, test.digits.to(answers.digits.device))
+    metrics = measure(answers, test.digits)
     results = _results(run, design, metrics, round(train_seconds, 2), kept_epoch)
     export_onnx(design, run.folder / MODEL, metadata=describe(results))
     run.save_results(results)
