@@ -81,8 +81,29 @@ def meetings() -> str:
     return "\n".join(lines)
 
 
+def speed() -> str:
+    """How quickly answers come, in ONNX Runtime and in torch."""
+    measured = json.loads((RESULTS / "inference.json").read_text())
+    single, cold = measured["single"], measured["cold"]
+    sides = ("onnx", "torch")
+    latencies = (f"{single[side]['median_ms']:.2f} ms ({single[side]['p99_ms']:.2f})" for side in sides)
+    lines = [
+        f"| `{measured['design']}` | ONNX Runtime | torch, eager |",
+        "|---|--:|--:|",
+        f"| one image, median (99th percentile) | {' | '.join(latencies)} |",
+    ]
+    for threads, label in (("1_threads", "one thread"), ("2_threads", "two threads")):
+        rates = (f"{measured['batch'][threads][f'{side}_images_per_second']:,}" for side in sides)
+        lines.append(f"| images a second, {label} | {' | '.join(rates)} |")
+    return "\n".join(lines) + (
+        f"\n\nOn {measured['device']}. From a cold start `mnist-adder predict` takes "
+        f"{cold['predict']['median_seconds']:.2f} s and `mnist-adder --help` "
+        f"{cold['help']['median_seconds']:.2f} s (medians of {cold['n']})."
+    )
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
-    block.__name__: block for block in (comparison, words, log, assignment, meetings)
+    block.__name__: block for block in (comparison, words, log, assignment, meetings, speed)
 }
 
 

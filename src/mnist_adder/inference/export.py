@@ -3,7 +3,7 @@
 A design, or a finished run, comes in; a checked file goes out. Next is the predictor, or any other program
 that reads ONNX.
 
-Traced by torch's older exporter: it takes a tenth of a second where the newer one takes three, and knows all
+Traced by torch's older exporter: it takes a moment where the newer one takes seconds, and knows all
 that the designs do; the newer one lacks the shift in binary-sum (torch 2.13). The graph is then folded by
 onnxruntime, with none of its own operators. Opset 17 is the standard's of 2022, which most readers know.
 """
