@@ -33,6 +33,8 @@ class RunConfig:
     """Everything that is needed to repeat a run, and what it ran on."""
 
     design: str
+    preset: str | None = None  # which network of the design, where it is not the design's own
+    members: int = 1  # of an ensemble; 1: a single network
     recipe: Recipe
     seed: int
     dataset: Literal["mnist", "digits"]
@@ -114,7 +116,7 @@ class Run:
 
         path = self.folder / "model.safetensors"
         try:
-            design = designs.get(self.config.design)()
+            design = designs.build(self.config.design, self.config.preset, self.config.members)
             design.load_state_dict(load(path.read_bytes()))
         except FileNotFoundError:
             raise RunError(f"{self.folder} has no model.safetensors: its training did not end.") from None

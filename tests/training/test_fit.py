@@ -13,6 +13,7 @@ import torch
 
 from mnist_adder import designs
 from mnist_adder.errors import RunError
+from mnist_adder.evaluation import evaluate_run
 from mnist_adder.runs import Run, load_run
 from mnist_adder.task import Batch
 from mnist_adder.training import resume, train
@@ -64,6 +65,33 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(name: str, tmp_path: P
     assert same_weights(one, other)
     figures = [{k: v for k, v in run.metrics[0].items() if k != "seconds"} for run in (one, other)]
     assert figures[0] == figures[1]
+
+
+def test_all_images_leave_none_to_validate_on(tmp_path: Path) -> None:
+    run = quick(tmp_path / "run", train_on="all", average="ema")
+    assert [row["epoch"] for row in run.metrics] == [1, 2]
+    assert not any("validation" in figure for figure in run.metrics[0])
+    assert run.metrics[-1]["train_joint_accuracy"] > run.metrics[0]["train_joint_accuracy"]
+    assert run.results["joint_accuracy"] > 0.1  # on the test pairs
+    with pytest.raises(RunError, match="trained on all images, the validation images too"):
+        evaluate_run(run, split="validation")
+
+
+def test_all_images_are_trained_on(tmp_path: Path) -> None:
+    watch = Watch()
+    run = quick(tmp_path / "run", train_on="all", epochs=1, batch_size=64, callbacks=[watch])
+    held_out = quick(tmp_path / "held-out", epochs=1, batch_size=64, callbacks=[other := Watch()])
+    seen, fewer = (sum(len(batch.digits) for batch in w.seen[0]) for w in (watch, other))
+    assert seen > fewer
+    assert run.config.recipe.train_on == "all"
+    assert held_out.config.recipe.train_on == "train"
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])
+def test_every_optimizer_learns(optimizer: str, tmp_path: Path) -> None:
+    rate = {"adamw": 0.01, "sgd": 0.1, "muon": 0.05}[optimizer]
+    run = quick(tmp_path / "run", "exact-sum", optimizer=optimizer, learning_rate=rate, epochs=3)
+    assert run.results["joint_accuracy"] > 0.5
 
 
 def test_another_seed_gives_other_weights(tmp_path: Path) -> None:

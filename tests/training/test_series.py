@@ -54,7 +54,7 @@ def test_a_stopped_series_carries_on_to_the_end_it_would_have_had(tmp_path: Path
 
 def test_runs_of_another_protocol_are_refused(tmp_path: Path) -> None:
     series(tmp_path, seeds=1, epochs_scale=0.1)
-    with pytest.raises(RunError, match=r"exact-sum-seed0 was trained otherwise: .* 1 epochs.*--runs-dir"):
+    with pytest.raises(RunError, match=r"exact-sum-seed0 was trained otherwise: .* 1 epochs.*another folder"):
         series(tmp_path, seeds=1)
     with pytest.raises(RunError, match="was trained otherwise: exact-sum on digits"):
         series(tmp_path, seeds=1, epochs_scale=0.1, dataset="mnist")

@@ -15,6 +15,15 @@ from mnist_adder.errors import MnistAdderError
 @app.command(epilog="Example: mnist-adder train logit-mlp --epochs 3 --set learning_rate=0.001")
 def train(
     design: Design = DEFAULT_DESIGN,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Another network of the design: fast, best, tiny, ...", show_default=False
+        ),
+    ] = None,
+    ensemble: Annotated[
+        int, typer.Option(min=1, metavar="K", help="Train K networks that answer together.")
+    ] = 1,
     epochs: Annotated[int | None, typer.Option(help="Default: the design's own.", show_default=False)] = None,
     seed: Seed = 0,
     dataset: Dataset = "auto",
@@ -46,13 +55,16 @@ def train(
     from mnist_adder import training
 
     notify = notifier(console)
-    callbacks = [training.Progress(console)]
     try:
         if resume is not None:
-            run = training.resume(resume, data_dir=data_dir, notify=notify, callbacks=callbacks)
+            run = training.resume(
+                resume, data_dir=data_dir, notify=notify, callbacks=lambda: [training.Progress(console)]
+            )
         else:
-            run = training.train(
+            run = training.train_ensemble(
+                ensemble,
                 design,
+                preset=preset,
                 settings=changed,
                 seed=seed,
                 dataset=dataset,
@@ -60,7 +72,7 @@ def train(
                 run_dir=run_dir,
                 devices=devices,
                 notify=notify,
-                callbacks=callbacks,
+                callbacks=lambda: [training.Progress(console)],
             )
     except KeyboardInterrupt as stopped:
         for folder in stopped.args:  # none, where it was stopped before there was a run

@@ -20,6 +20,12 @@ def evaluate(
         Literal["test", "validation"], typer.Option(help="Choices are made on validation, never on test.")
     ] = "test",
     data_dir: DataDir = None,
+    tta: Annotated[
+        bool,
+        typer.Option(
+            "--tta", help="Test-time augmentation: ask about each image five times, moved by a pixel."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Count how often a run is right on all pairs of a split."""
@@ -27,9 +33,9 @@ def evaluate(
     from mnist_adder.runs import load_run
 
     opened = load_run(run)
-    metrics = dataclasses.asdict(evaluate_run(opened, split=split, data_dir=data_dir))
+    metrics = dataclasses.asdict(evaluate_run(opened, split=split, data_dir=data_dir, augment=tta))
     config = opened.config
-    about = {"run": str(run), "design": config.design, "dataset": config.dataset, "split": split}
+    about = {"run": str(run), "design": config.design, "dataset": config.dataset, "split": split, "tta": tta}
     if as_json:
         print(json.dumps({**about, **metrics}))
     else:

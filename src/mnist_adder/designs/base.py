@@ -7,11 +7,13 @@ training reads the recipe, evaluation and inference call ``encode``, ``combine``
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
 
+from mnist_adder.designs.presets import Preset
 from mnist_adder.designs.recipe import Recipe
 from mnist_adder.task import Losses, Outputs
 
@@ -42,6 +44,7 @@ class Adder(nn.Module, ABC):
     source: ClassVar[Source | None] = None
     meeting: ClassVar[str]  # how the inputs meet, in a few words
     objective: ClassVar[str]  # the two losses, in a few words
+    presets: ClassVar[Mapping[str, Preset]] = {}  # other networks of the design; their names make instances
 
     @classmethod
     def name(cls) -> str:

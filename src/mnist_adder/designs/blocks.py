@@ -83,21 +83,3 @@ def add_distributions(digit_log_probabilities: Tensor, number_probabilities: Ten
     digits = torch.arange(DIGITS, device=padded.device)
     number_log_by_sum = padded[:, sums - digits + DIGITS - 1]  # (B, 19, 10): log P(number = s - d)
     return (digit_log_probabilities.unsqueeze(1) + number_log_by_sum).logsumexp(2)
-
-
-def backbone() -> nn.Module:
-    """What ``exact-sum`` and ``learned-sum`` share: normalised images to digit logits (B, 10).
-
-    The two outer rows and columns hold 0.2 % of the ink and are left out. What remains becomes four
-    channels, a cell of 2x2 each: nothing is lost by that, and no layer works at 24x24, where a processor
-    spends its time moving values rather than multiplying them.
-    """
-    return nn.Sequential(
-        nn.ZeroPad2d(-2),  # 24x24
-        nn.PixelUnshuffle(2),  # 4 channels of 12x12
-        conv_block(4, 32),
-        conv_block(32, 64, pool=True),  # 6x6
-        conv_block(64, 96, padding=0),  # 4x4
-        FlattenChannelsLast(),
-        nn.Linear(96 * 4 * 4, DIGITS),
-    )

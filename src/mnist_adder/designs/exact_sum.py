@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from mnist_adder.designs import networks
 from mnist_adder.designs.base import Adder
 from mnist_adder.designs.blocks import (
     add_distributions,
-    backbone,
     cross_entropies,
     normalise,
     number_distribution,
 )
+from mnist_adder.designs.presets import PRESETS
 from mnist_adder.designs.recipe import Recipe
 from mnist_adder.task import Losses, Outputs
 
@@ -37,10 +38,12 @@ class ExactSum(Adder):
     )
     meeting = "the sum is computed: the digit's distribution convolved with the number's"
     objective = "two cross-entropies"
+    presets = PRESETS
 
-    def __init__(self) -> None:
+    def __init__(self, preset: str | None = None) -> None:
         super().__init__()
-        self.classifier: nn.Module = backbone()
+        network = networks.standard if preset is None else PRESETS[preset].network
+        self.classifier: nn.Module = network()
 
     def encode(self, images: Tensor) -> Tensor:
         """Digit logits (B, 10)."""

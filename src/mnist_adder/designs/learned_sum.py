@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mnist_adder.designs import networks
 from mnist_adder.designs.base import Adder
-from mnist_adder.designs.blocks import backbone, cross_entropies, normalise, number_distribution
+from mnist_adder.designs.blocks import cross_entropies, normalise, number_distribution
 from mnist_adder.designs.exact_sum import ExactSum
 from mnist_adder.task import DIGITS, NUMBERS, SUMS, Losses, Outputs
 
@@ -24,7 +25,7 @@ class LearnedSum(Adder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.classifier: nn.Module = backbone()
+        self.classifier: nn.Module = networks.standard()
         self.head = nn.Sequential(nn.Linear(DIGITS + NUMBERS, 128), nn.ReLU(), nn.Linear(128, SUMS))
 
     def encode(self, images: Tensor) -> Tensor:

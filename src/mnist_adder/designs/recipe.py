@@ -25,9 +25,10 @@ class Recipe:
     """
 
     epochs: int
+    train_on: Literal["train", "all"] = "train"  # all: the held-out validation images too, for a last run
     batch_size: int = 256  # images a step
     numbers_per_image: int = 1  # each image of a batch is asked with so many numbers at once
-    optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
     learning_rate: float  # the highest one, under onecycle
     momentum: float = 0.9  # adamw: its first beta
     weight_decay: float = 0.0
@@ -49,6 +50,7 @@ class Recipe:
             self._check_kind(name, kind, getattr(self, name))
         self._check("epochs", self.epochs >= 1, "at least 1")
         self._check("numbers_per_image", 1 <= self.numbers_per_image <= 10, "1..10")
+        self._check("patience", not (self.patience and self.train_on == "all"), "0 where train_on is all")
         self._check("batch_size", self.batch_size >= 2, "at least 2, which batch normalisation needs")
         self._check("patience", self.patience >= 0, "0 (never stop early) or more")
         self._check("learning_rate", self.learning_rate > 0, "above 0")

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mnist_adder.data import MNISTAdder, load_corpus
+from mnist_adder.designs.ensemble import SHIFTS, Ensemble
+from mnist_adder.errors import RunError
 from mnist_adder.evaluation.metrics import Answers, Metrics, ask, gather, measure
 from mnist_adder.machine import best_device
 
@@ -42,14 +44,27 @@ def evaluate(design: Adder, dataset: MNISTAdder) -> Metrics:
 
 
 def evaluate_run(
-    run: Run, *, split: Literal["test", "validation"] = "test", data_dir: Path | None = None
+    run: Run,
+    *,
+    split: Literal["test", "validation"] = "test",
+    data_dir: Path | None = None,
+    augment: bool = False,
 ) -> Metrics:
     """Load a run's weights and the dataset it was trained on, and evaluate on ``split``.
 
+    With ``augment`` each image is also asked about moved by a pixel to each side, and the mean counts.
+
     Raises:
         DataError: the dataset cannot be had.
-        RunError: the dataset's content is not the one the run was trained on.
+        RunError: the dataset's content is not the one the run was trained on, or ``split`` was trained on.
     """
+    if split == "validation" and run.config.recipe.train_on == "all":
+        raise RunError(
+            f"{run.folder} was trained on all images, the validation images too: they say nothing."
+        )
     corpus = load_corpus(run.config.dataset, data_dir)
     run.check_data(corpus.sha256, corpus.origin)
-    return evaluate(run.load_design().to(best_device()), MNISTAdder(split=split, corpus=corpus))
+    design = run.load_design()
+    if augment:
+        design = Ensemble([design], SHIFTS).eval()
+    return evaluate(design.to(best_device()), MNISTAdder(split=split, corpus=corpus))

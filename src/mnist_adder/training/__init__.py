@@ -1,7 +1,8 @@
 """From a design and data to a run. Importing this room imports Lightning, which takes seconds."""
 
+from mnist_adder.training.members import resume, train_ensemble
 from mnist_adder.training.finder import RangeTest, find_learning_rate
-from mnist_adder.training.fit import is_first_process, resume, train
+from mnist_adder.training.fit import is_first_process, train
 from mnist_adder.training.progress import Progress
 from mnist_adder.training.series import train_series
 
@@ -12,5 +13,6 @@ __all__ = [
     "is_first_process",
     "resume",
     "train",
+    "train_ensemble",
     "train_series",
 ]

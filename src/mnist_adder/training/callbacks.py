@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
+from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_avg_fn
 
 from mnist_adder.designs import Recipe
@@ -28,16 +29,19 @@ TENSORBOARD = "tensorboard"
 class Averaging(WeightAveraging):
     """Averages the weights over the steps, exponentially (ema) or evenly over the last part (swa).
 
-    It leaves the learning rate alone. Validation sees the average, and it is what training ends with;
+    The exponential average forgets faster at first, as if it were over no more than the steps so far: else a
+    short training would end with an average of its start. It leaves the learning rate alone. Validation sees the average, and it is what training ends with;
     batch normalisation's statistics are averaged with the weights.
     """
 
     def __init__(self, recipe: Recipe) -> None:
         ema = recipe.average == "ema"
         if ema:
-            super().__init__(multi_avg_fn=get_ema_multi_avg_fn(recipe.average_decay))
+            super().__init__(multi_avg_fn=self._ema)
         else:
             super().__init__(avg_fn=get_swa_avg_fn())  # the multi-tensor one fails on whole-number buffers
+        self.decay = recipe.average_decay
+        self.step = 0
         self.start = 0.0 if ema else recipe.average_start
         self.start_step = 0
 
@@ -45,7 +49,15 @@ class Averaging(WeightAveraging):
         self.start_step = int(self.start * trainer.estimated_stepping_batches)
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
-        return step_idx is not None and step_idx >= self.start_step
+        if step_idx is None or step_idx < self.start_step:
+            return False
+        self.step = step_idx
+        return True
+
+    def _ema(self, averages: Any, weights: Any, count: Tensor | int) -> None:
+        """Of one kind of tensors each; the count of averages lies on the device and is not asked for."""
+        decay = min(self.decay, (1 + self.step) / (10 + self.step))
+        get_ema_multi_avg_fn(decay)(averages, weights, count)
 
     def _swap_models(self, pl_module: L.LightningModule) -> None:
         if self._latest_update_step > 0:  # before, the average is the network as it was at the start

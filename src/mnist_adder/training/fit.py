@@ -35,6 +35,7 @@ CHECKPOINTS = "checkpoints"
 def train(
     design: str = designs.DEFAULT,
     *,
+    preset: str | None = None,
     settings: Mapping[str, str | float] | None = None,
     seed: int = 0,
     dataset: DatasetName = "auto",
@@ -48,7 +49,8 @@ def train(
 
     Args:
         design: the design's name.
-        settings: recipe settings that differ from the design's own: ``{"epochs": 3}``.
+        preset: another network of the design, with its recipe: see :mod:`mnist_adder.designs.presets`.
+        settings: recipe settings that differ from the design's or preset's own: ``{"epochs": 3}``.
         seed: of the weights, the order of the images, the numbers and the augmentation.
         dataset: ``mnist``, ``digits``, or ``auto``: MNIST, else the bundled digits.
         data_dir: the folder of the four MNIST files, if not the usual places.
@@ -66,15 +68,46 @@ def train(
         RunError: the run folder is taken.
         KeyboardInterrupt: stopped by Ctrl-C; its argument is the run's folder, for :func:`resume`.
     """
-    recipe = designs.get(design).recipe
-    recipe.replaced(settings or {})  # a mistake is told before anything is downloaded
+    check_settings(design, preset, settings)  # a mistake is told before anything is downloaded
     corpus = load_corpus(dataset, data_dir, notify)
-    recipe = recipe.scaled_to(len(corpus.train_digits)).replaced(settings or {})
+    config = configure(corpus, design, preset=preset, settings=settings, seed=seed, devices=devices)
+    run = begin(run_dir, config, corpus, notify)
+    return _fit(run, corpus, callbacks)
+
+
+def check_settings(design: str, preset: str | None, settings: Mapping[str, str | float] | None) -> None:
+    """Refuse a design, preset or setting that does not exist.
+
+    Raises:
+        DesignError: it does not, or makes no sense.
+    """
+    designs.recipe_of(design, preset).replaced(settings or {})
+
+
+def configure(
+    corpus: Corpus,
+    design: str,
+    *,
+    preset: str | None = None,
+    members: int = 1,
+    settings: Mapping[str, str | float] | None = None,
+    seed: int = 0,
+    devices: int = 1,
+) -> RunConfig:
+    """Everything that a run will depend on, and what it runs on; arguments as for :func:`train`.
+
+    Raises:
+        DesignError: no such design or preset, or a setting that makes no sense.
+        RunError: the devices cannot share the batches.
+    """
+    recipe = designs.recipe_of(design, preset).scaled_to(len(corpus.train_digits)).replaced(settings or {})
     if devices < 1 or recipe.batch_size % devices:
         raise RunError(f"{devices} devices cannot share batches of {recipe.batch_size} evenly.")
     device = machine.best_device()
-    config = RunConfig(
+    return RunConfig(
         design=design,
+        preset=preset,
+        members=members,
         recipe=recipe,
         seed=seed,
         dataset=corpus.dataset,
@@ -86,12 +119,18 @@ def train(
         versions=machine.versions(),
         commit=machine.source_commit(),
     )
-    folder = run_dir or runs.new_folder(design, seed)
-    run = Run.create(folder, config) if is_first_process() else Run(folder, config)
-    if is_first_process():
-        notify(f"{design} on {corpus.dataset} ({corpus.origin}), seed {seed}.")
-        notify(f"Device: {config.device}, {config.precision}. Run folder: {folder}")
-    return _fit(run, corpus, callbacks)
+
+
+def begin(run_dir: Path | None, config: RunConfig, corpus: Corpus, notify: Callable[[str], None]) -> Run:
+    """Make the run's folder, and say what begins where."""
+    folder = run_dir or runs.new_folder(config.preset or config.design, config.seed)
+    if not is_first_process():
+        return Run(folder, config)
+    run = Run.create(folder, config)
+    what = config.design if config.preset is None else f"{config.design}, preset {config.preset},"
+    notify(f"{what} on {corpus.dataset} ({corpus.origin}), seed {config.seed}.")
+    notify(f"Device: {config.device}, {config.precision}. Run folder: {folder}")
+    return run
 
 
 def resume(
@@ -123,7 +162,7 @@ def resume(
 
 def _fit(run: Run, corpus: Corpus, callbacks: Sequence[L.Callback], checkpoint: Path | None = None) -> Run:
     L.seed_everything(run.config.seed, verbose=False)
-    design = designs.get(run.config.design)()
+    design = designs.build(run.config.design, run.config.preset)
     trainer = _make_trainer(run, callbacks)
     seed, device = run.config.seed, trainer.strategy.root_device
     train_batches = make_train_batches(
@@ -134,14 +173,17 @@ def _fit(run: Run, corpus: Corpus, callbacks: Sequence[L.Callback], checkpoint: 
         rank=trainer.global_rank,
         world_size=trainer.world_size,
     )
-    validation_set = MNISTAdder(split="validation", corpus=corpus, seed=seed).to(device)
-    validation_batches = Batches(validation_set, 500, shuffle=False)
+    validation_batches = None
+    if run.config.recipe.train_on == "train":
+        validation_set = MNISTAdder(split="validation", corpus=corpus, seed=seed).to(device)
+        validation_batches = Batches(validation_set, 500, shuffle=False)
     started, seconds_before = time.perf_counter(), 0.0
     if checkpoint is not None:
         seconds_before = sum(row["seconds"] for row in run.metrics)
     with warnings.catch_warnings():  # Lightning asks torch in an old way, once
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated")
         warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # it is our own
+        warnings.filterwarnings("ignore", "You defined a `validation_step` but have no")  # train_on is all
         module = AdderModule(design, run.config.recipe)
         try:
             trainer.fit(module, train_batches, validation_batches, ckpt_path=checkpoint, weights_only=True)

@@ -20,6 +20,7 @@ from mnist_adder.data import Augment, Batches, Corpus, MNISTAdder
 from mnist_adder.designs import Adder, Recipe
 from mnist_adder.evaluation.metrics import Answers, ask, gather, measure
 from mnist_adder.task import NUMBERS, Batch, Losses, Outputs
+from mnist_adder.training.muon import Muon
 
 _Loss = TypeVar("_Loss", float, Tensor)
 
@@ -81,17 +82,34 @@ class AdderModule(L.LightningModule):
         answers = gather([answers for answers, _ in self.answers])
         metrics = measure(answers, torch.cat([digits for _, digits in self.answers]))
         self.answers.clear()
+        self._log_train()
+        self._log("validation", {name: getattr(metrics, name) for name in TRAIN_FIGURES})
+        self._log_step()
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Where nothing is held out for validation, the epoch is logged after its last step."""
+        if self.trainer.is_last_batch and not self.trainer.enable_validation:
+            self._log_train()
+            self._log_step()
+
+    def _log(self, part: str, figures: dict[str, float]) -> None:
+        loss = self.weighted(figures["digit_loss"], figures["sum_loss"])
+        self._log_epoch({f"{part}_loss": loss, **{f"{part}_{name}": figures[name] for name in figures}})
+
+    def _log_epoch(self, figures: dict[str, float]) -> None:
+        self.log_dict(figures, on_step=False, on_epoch=True, batch_size=1)
+
+    def _log_train(self) -> None:
         assert self.totals is not None
         totals = torch.cat([self.totals, self.totals.new_tensor([self.pairs])])
         totals = self.trainer.strategy.reduce(totals, reduce_op="sum")
         train = dict(zip(TRAIN_FIGURES, (totals[:-1] / totals[-1]).tolist(), strict=True))
         self.totals, self.pairs = None, 0
-        validation = {name: getattr(metrics, name) for name in TRAIN_FIGURES}
-        for part, figures in (("train", train), ("validation", validation)):
-            loss = self.weighted(figures["digit_loss"], figures["sum_loss"])
-            self.log_dict({f"{part}_loss": loss, **{f"{part}_{name}": figures[name] for name in figures}})
+        self._log("train", train)
+
+    def _log_step(self) -> None:
         seconds = time.perf_counter() - self.epoch_started
-        self.log_dict({"learning_rate": self.learning_rate, "seconds": seconds})
+        self._log_epoch({"learning_rate": self.learning_rate, "seconds": seconds})
 
     def figures_so_far(self) -> dict[str, float]:
         """The epoch's training figures up to now: loss and accuracies, fractions. Waits for the device."""
@@ -145,7 +163,7 @@ def make_train_batches(
 
     Only full batches, which leaves some images out of each epoch, unless there is not even one.
     """
-    dataset = MNISTAdder(split="train", corpus=corpus, seed=seed).to(device)
+    dataset = MNISTAdder(split=recipe.train_on, corpus=corpus, seed=seed).to(device)
     augment = Augment(
         rotation_degrees=recipe.rotation_degrees,
         translation_pixels=recipe.translation_pixels,
@@ -174,6 +192,8 @@ def make_optimizer(design: Adder, recipe: Recipe) -> Optimizer:
     if recipe.optimizer == "sgd":
         nesterov = recipe.momentum > 0
         return SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=True)
+    if recipe.optimizer == "muon":
+        return Muon(groups, lr=recipe.learning_rate, momentum=recipe.momentum, steps=3, vector_rate=0.02)
     return AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, 0.99), fused=True)
 
 

@@ -85,6 +85,9 @@ def epoch_line(row: Mapping[str, float], epochs: int) -> str:
     """One epoch's figures, a row of metrics.csv, below HEADER; accuracies in percent."""
     line = f"{row['epoch']:>3.0f}/{epochs:<3}"
     for part in ("train", "validation"):
+        if f"{part}_loss" not in row:  # nothing was held out
+            line += " " * 30
+            continue
         accuracies = (100 * row[f"{part}_{name}_accuracy"] for name in ("digit", "sum", "joint"))
         line += f"  {row[f'{part}_loss']:7.4f}" + "".join(f" {value:6.2f}" for value in accuracies)
     return f"{line}  {row['seconds']:7.1f}"

@@ -5,7 +5,7 @@ Names and seeds come in, finished runs go out; runs that are there already are n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import lightning as L
@@ -56,35 +56,78 @@ def train_series(
     wanted = [(name, seed) for seed in range(seeds) for name in names]
     runs = []
     for place, (name, seed) in enumerate(wanted, 1):
-        run_dir = folder / f"{name}-seed{seed}"
         notify(f"\nRun {place} of {len(wanted)}: {name}, seed {seed}.")
-        if (run_dir / "config.json").exists():
-            run = load_run(run_dir)
-            _check_protocol(run, name, seed, epochs[name], dataset)
-            if (run_dir / "results.json").exists():
-                notify(f"It is in {run_dir} already.")
-            else:
-                run = resume(run_dir, data_dir=data_dir, notify=notify, callbacks=callbacks())
-        else:
-            run = train(
-                name,
-                settings={"epochs": str(epochs[name])},
-                seed=seed,
-                dataset=dataset,
-                data_dir=data_dir,
-                run_dir=run_dir,
-                notify=notify,
-                callbacks=callbacks(),
-            )
+        run = train_or_carry_on(
+            folder / f"{name}-seed{seed}",
+            name,
+            settings={"epochs": epochs[name]},
+            seed=seed,
+            dataset=dataset,
+            data_dir=data_dir,
+            notify=notify,
+            callbacks=callbacks(),
+        )
         runs.append(run)
     return runs
 
 
-def _check_protocol(run: Run, name: str, seed: int, epochs: int, dataset: DatasetName) -> None:
+def train_or_carry_on(
+    run_dir: Path,
+    design: str,
+    *,
+    preset: str | None = None,
+    settings: Mapping[str, str | float],
+    seed: int,
+    dataset: DatasetName = "auto",
+    data_dir: Path | None = None,
+    devices: int = 1,
+    notify: Callable[[str], None] = lambda _: None,
+    callbacks: Sequence[L.Callback] = (),
+) -> Run:
+    """What is wanted in a folder: trained now, carried on where it was stopped, or found finished.
+
+    Arguments as for :func:`train`.
+
+    Raises:
+        RunError: the run that is there was trained otherwise than asked for now.
+    """
+    if not (run_dir / "config.json").exists():
+        return train(
+            design,
+            preset=preset,
+            settings=settings,
+            seed=seed,
+            dataset=dataset,
+            data_dir=data_dir,
+            run_dir=run_dir,
+            devices=devices,
+            notify=notify,
+            callbacks=callbacks,
+        )
+    run = load_run(run_dir)
+    _check_protocol(run, design, preset, seed, settings, dataset)
+    if (run_dir / "results.json").exists():
+        notify(f"It is in {run_dir} already.")
+        return run
+    return resume(run_dir, data_dir=data_dir, notify=notify, callbacks=callbacks)
+
+
+def _check_protocol(
+    run: Run,
+    design: str,
+    preset: str | None,
+    seed: int,
+    settings: Mapping[str, str | float],
+    dataset: DatasetName,
+) -> None:
     config = run.config
-    found = (config.design, config.seed, config.recipe.epochs)
-    if found != (name, seed, epochs) or dataset not in ("auto", config.dataset):
+    same = (config.design, config.preset, config.seed) == (design, preset, seed)
+    if (
+        not same
+        or config.recipe.replaced(settings) != config.recipe
+        or dataset not in ("auto", config.dataset)
+    ):
         raise RunError(
             f"{run.folder} was trained otherwise: {config.design} on {config.dataset}, seed {config.seed}, "
-            f"{config.recipe.epochs} epochs. Name another folder with --runs-dir."
+            f"{config.recipe.epochs} epochs. Name another folder."
         )

@@ -1,0 +1,51 @@
+"""Presets: networks of ``exact-sum`` for other ends than the default, each with the recipe that suits it.
+
+A name goes in, a network and a recipe come out. Their recipes are final: chosen on the held-out images, they
+train on all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import nn
+
+from mnist_adder.designs import networks
+from mnist_adder.designs.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """What ``train --preset`` means by a name."""
+
+    purpose: str  # in a few words
+    network: Callable[[], nn.Module]  # normalised images (B, 1, 28, 28) to digit logits (B, 10)
+    recipe: Recipe
+
+
+PRESETS: Mapping[str, Preset] = {
+    "fast": Preset(
+        purpose="99 % in a second or so",
+        network=networks.fast,
+        recipe=Recipe(epochs=1, batch_size=512, optimizer="muon", learning_rate=0.1, train_on="all"),
+    ),
+    "best": Preset(
+        purpose="the highest accuracy that a quarter of an hour gives",
+        network=networks.best,
+        recipe=Recipe(
+            epochs=40,
+            train_on="all",
+            batch_size=256,
+            optimizer="muon",
+            learning_rate=0.05,
+            warmup=0.15,
+            average="ema",
+            average_decay=0.995,
+            rotation_degrees=12,
+            translation_pixels=2,
+            scale=0.12,
+            shear_degrees=8,
+        ),
+    ),
+}

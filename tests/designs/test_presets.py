@@ -1,0 +1,44 @@
+"""Presets: other networks of a design, made by name, each with a recipe of its own."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mnist_adder import designs
+from mnist_adder.designs.exact_sum import ExactSum
+from mnist_adder.designs.presets import PRESETS
+from mnist_adder.errors import DesignError
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_a_design_like_any_other(name: str) -> None:
+    design = designs.build("exact-sum", name)
+    outputs = design(torch.rand(3, 1, 28, 28), torch.tensor([0, 5, 9]))
+    assert outputs.digit_logits.shape == (3, 10)
+    loss = sum(design.losses(outputs, torch.tensor([1, 2, 3]), torch.tensor([1, 7, 12])))
+    assert isinstance(loss, torch.Tensor)
+    loss.backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in design.parameters())
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_trains_on_all_images_by_a_recipe_of_its_own(name: str) -> None:
+    recipe = designs.recipe_of("exact-sum", name)
+    assert recipe.train_on == "all"
+    assert recipe != ExactSum.recipe
+    assert PRESETS[name].purpose
+
+
+def test_without_a_preset_it_is_the_design_itself() -> None:
+    assert designs.recipe_of("exact-sum") is ExactSum.recipe
+    assert designs.build("exact-sum").parameter_count() == ExactSum().parameter_count()
+
+
+def test_what_does_not_exist_is_explained() -> None:
+    with pytest.raises(DesignError, match=r"no preset 'fats'. Did you mean fast\?"):
+        designs.build("exact-sum", "fats")
+    with pytest.raises(DesignError, match="logit-mlp has no presets; exact-sum has"):
+        designs.recipe_of("logit-mlp", "fast")
+    with pytest.raises(DesignError, match="at least one member"):
+        designs.build("exact-sum", members=0)
