@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mnist_adder import __version__
+from mnist_adder import __version__, designs
+from mnist_adder.cli.app import DEFAULT_DESIGN
 from mnist_adder.runs import Run
 
 RunCLI = Callable[..., tuple[int, str, str]]
@@ -23,6 +24,10 @@ def test_help_names_every_command_and_every_command_has_an_example(run_cli: RunC
         code, its_help, _ = run_cli(command, "--help")
         assert code == 0
         assert f"Example: mnist-adder {command}" in its_help
+
+
+def test_the_default_design_is_the_designs_own() -> None:
+    assert designs.DEFAULT == DEFAULT_DESIGN
 
 
 def test_version(run_cli: RunCLI) -> None:

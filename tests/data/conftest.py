@@ -1,10 +1,14 @@
-"""What the tests of data share: the IDX format, written; and a small dataset published in it."""
+"""What the tests of data share: the IDX format, written; a small dataset in it; servers of its files."""
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -61,3 +65,83 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Releas
     folder = tmp_path / "files"
     folder.mkdir()
     return folder, write_release(folder)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request, to be answered in whatever way a server has."""
+
+    def send(self, content: bytes, status: int = 200, length: int | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content) if length is None else length))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Mirrors:
+    """Starts servers of the files of a folder, each with its own way to answer."""
+
+    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+        self._folder = folder
+        self._stack = stack
+        self.asked: list[str] = []
+
+    def start(self, answer: Callable[[Handler, bytes], None] = Handler.send) -> str:
+        folder, asked = self._folder, self.asked
+
+        class Mirror(Handler):
+            def do_GET(self) -> None:
+                if self.command == "GET":
+                    asked.append(f"{self.headers['Host']}{self.path}")
+                answer(self, (folder / self.path.rsplit("/", 1)[1]).read_bytes())
+
+            do_HEAD = do_GET  # noqa: N815
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        self._stack.callback(thread.join)
+        self._stack.callback(server.server_close)
+        self._stack.callback(server.shutdown)
+        return f"http://127.0.0.1:{server.server_port}/data/"
+
+    def start_closed(self) -> str:
+        """The address of a port on which nobody listens."""
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            return f"http://127.0.0.1:{closed.getsockname()[1]}/"
+
+    def start_silent(self) -> str:
+        """A port that lets callers in and then says nothing, for ever."""
+        silent = self._stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        return f"http://127.0.0.1:{silent.getsockname()[1]}/"
+
+
+@pytest.fixture
+def mirrors(small: tuple[Path, Release], monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirrors]:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with contextlib.ExitStack() as stack:
+        yield Mirrors(small[0], stack)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "mnist"
+
+
+@pytest.fixture
+def assert_whole(cache: Path) -> Callable[[Release], None]:
+    """Check that the cache holds a release's four files and nothing else."""
+
+    def check(release: Release) -> None:
+        assert sorted(path.name for path in cache.iterdir()) == sorted(
+            f"{file.name}.gz" for file in release.files
+        )
+        for file in release.files:
+            assert hashlib.sha256((cache / f"{file.name}.gz").read_bytes()).hexdigest() == file.packed_sha256
+
+    return check

@@ -48,6 +48,9 @@ def test_means_and_deviations_are_those_of_the_runs(trained_run: Run) -> None:
     assert exact.joint_accuracy_std == pytest.approx(0.0001)
     assert exact.train_seconds_mean == pytest.approx(11)
     assert exact.train_seconds_std == pytest.approx(1)
+    assert exact.percent("joint_accuracy") == "99.00 ± 0.01"
+    assert exact.percent("joint_accuracy", 3) == "99.000 ± 0.010"
+    assert (exact.seconds(), exact.seconds(1)) == ("11 ± 1", "11.0 ± 1.0")
     assert exact.parameters == trained_run.results["parameters"]
     assert exact.multiply_adds == 3_720_192
     assert comparison.protocol["pairs"] == trained_run.results["pairs"]

@@ -31,6 +31,16 @@ def test_a_label_is_as_short_as_can_be(contents: Contents) -> None:
     ]
 
 
+def test_preset_and_ensemble_are_part_of_the_name(contents: Contents) -> None:
+    fast = variant(contents, "b", preset="fast")
+    five = variant(contents, "c", members=5)
+    assert run_labels([variant(contents, "a"), fast, five]) == [
+        "exact-sum",
+        "exact-sum (fast)",
+        "5 × exact-sum",
+    ]
+
+
 def test_labels_are_never_the_same(contents: Contents) -> None:
     runs = [variant(contents, "x/a"), variant(contents, "x/b"), variant(contents, "y/b")]
     assert len(set(run_labels(runs))) == 3

@@ -12,8 +12,14 @@ import pytest
 import torch
 
 from mnist_adder.errors import DesignError, RunError
-from mnist_adder.reports.contents import Contents, load_contents
+from mnist_adder.reports.contents import Contents, load_contents, parts
 from mnist_adder.runs import Run, load_run
+
+TRAINING = (
+    "epoch,train_loss,train_digit_loss,train_sum_loss,train_digit_accuracy,train_sum_accuracy,"
+    "train_joint_accuracy,learning_rate,seconds"
+)
+"""The columns of a metrics.csv without validation."""
 
 
 @pytest.fixture
@@ -80,6 +86,7 @@ def test_a_missing_file_is_named(run: Run, name: str) -> None:
     [
         ("epoch,train_loss\n1,0.5\n", "has no train_digit_loss"),
         ("epoch,train_loss\n", "has no row"),
+        (f"{TRAINING},validation_loss\n{'1,' * 9}1\n", "has no validation_digit_loss"),
         ("epoch,train_loss\n1,oops\n", "not all of its values are numbers"),
         ("epoch,train_loss\n1\n", "not all of its values are numbers"),
     ],
@@ -88,6 +95,12 @@ def test_damaged_metrics_are_refused(run: Run, content: str, message: str) -> No
     (run.folder / "metrics.csv").write_text(content)
     with pytest.raises(RunError, match=message):
         load_contents(run)
+
+
+def test_metrics_of_training_alone_will_do(run: Run) -> None:
+    (run.folder / "metrics.csv").write_text(f"{TRAINING}\n1,0.5,0.3,0.2,0.9,0.8,0.7,0.01,2.5\n")
+    (row,) = load_contents(run).metrics
+    assert parts([row]) == ["train"]
 
 
 def test_damaged_examples_are_refused(run: Run) -> None:

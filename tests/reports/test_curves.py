@@ -85,6 +85,26 @@ def test_a_single_epoch_and_perfect_or_lost_values_can_be_drawn(metrics: Rows, l
         legible(draw({"": [row]}))
 
 
+def without_validation(rows: Rows) -> Rows:
+    return [{name: value for name, value in row.items() if "validation" not in name} for row in rows]
+
+
+@pytest.mark.parametrize("draw", [accuracy_curves, loss_curves, learning_rate_curve])
+def test_training_alone_says_why(draw: Callable[..., Figure], metrics: Rows, legible: Legible) -> None:
+    figure = draw({"": without_validation(metrics)})
+    assert all(len(axes.get_lines()) == 1 for axes in figure.axes)
+    words = legible(figure)
+    assert "validation, solid" not in words
+    if draw is not learning_rate_curve:
+        assert "training, dashed; no validation: all images are trained on" in words
+
+
+def test_a_run_without_validation_beside_one_with_it(metrics: Rows, legible: Legible) -> None:
+    figure = accuracy_curves({"one": metrics, "other": without_validation(metrics)})
+    assert {part for _, part in series(figure)} == {"one train", "one validation", "other train"}
+    assert {"one", "other: no validation", "training, dashed", "validation, solid"} <= set(legible(figure))
+
+
 @pytest.mark.parametrize("suggestion", [2e-4, 0.3])
 def test_the_range_test_marks_its_suggestion(suggestion: float, legible: Legible) -> None:
     rates = list(np.geomspace(1e-5, 1, 50))

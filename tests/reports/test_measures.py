@@ -64,6 +64,14 @@ def test_the_diagram_shows_the_bins_that_have_answers(contents: Contents, legibl
     assert "sum: expected calibration error 53.41\u00a0%" in words
 
 
+def test_no_words_lie_where_points_may_lie() -> None:
+    bins = [[10.0, (place + 0.5) / 15, 0.5] for place in range(15)]
+    figure = reliability(bins, bins, 0.25, 0.25)
+    for axes in (figure.axes[0], figure.axes[2]):
+        (said,) = [text for text in axes.texts if "too sure" in text.get_text()]
+        assert not said.get_window_extent().overlaps(axes.get_window_extent())
+
+
 def test_all_answers_in_every_bin_or_in_one(legible: Legible) -> None:
     full = [[90_000.0, (place + 0.5) / 15, 1.0] for place in range(15)]
     one = [[0.0, 0.0, 0.0]] * 14 + [[100_000.0, 1.0, 1.0]]

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from mnist_adder.evaluation import Examples
 from mnist_adder.reports.contents import Contents
 from mnist_adder.reports.pictures import mistakes, pairs, samples
-from mnist_adder.reports.style import percent
+from mnist_adder.reports.style import probability
 
 Legible = Callable[[Figure], list[str]]
 
@@ -43,8 +43,8 @@ def test_every_sample_says_number_digit_sum_and_probabilities(contents: Contents
         assert f"+ {pair.number} →" in words
         assert any(word.removeprefix("✗\u2009") == f"{pair.said_digit}," for word in words)
         assert any(word.removeprefix("✗\u2009") == f"{pair.said_sum}" for word in words)
-        assert percent(pair.digit_probability, 1) in words
-        assert percent(pair.sum_probability, 1) in words
+        assert probability(pair.digit_probability) in words
+        assert probability(pair.sum_probability) in words
     assert words.count("✓ right") == sum(pair.digit_right and pair.sum_right for pair in shown)
 
 

@@ -33,6 +33,16 @@ def test_the_settings_lead_to_the_same_recipe(trained_run: Run, images: int) -> 
         assert own.replaced(settings_of(line)) == config.recipe
 
 
+def test_a_preset_is_repeated_by_its_name(trained_run: Run) -> None:
+    recipe = designs.recipe_of("exact-sum", "fast")
+    config = dataclasses.replace(trained_run.config, preset="fast", recipe=recipe, dataset="mnist")
+    assert command(config) == "mnist-adder train --preset fast --dataset mnist --seed 0"
+    together = dataclasses.replace(config, members=5)
+    assert command(together) == f"{command(config)} --ensemble 5"
+    changed = dataclasses.replace(config, recipe=dataclasses.replace(recipe, epochs=recipe.epochs + 1))
+    assert command(changed) == f"{command(config)} --epochs {recipe.epochs + 1}"
+
+
 def test_what_is_the_designs_own_is_left_out(trained_run: Run) -> None:
     config = dataclasses.replace(
         trained_run.config, recipe=designs.get("exact-sum").recipe, dataset="mnist", seed=3, devices=2

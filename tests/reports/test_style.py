@@ -7,7 +7,7 @@ import re
 import matplotlib
 import pytest
 
-from mnist_adder.reports.style import COLOURS, SERIES, legend_height, percent, styled
+from mnist_adder.reports.style import COLOURS, SERIES, legend_height, percent, probability, styled
 
 
 def test_each_colour_has_its_own_value_so_that_the_page_can_tell_them_apart() -> None:
@@ -63,6 +63,11 @@ def test_lines_of_different_runs_are_different() -> None:
 )
 def test_percent(fraction: float, places: int, text: str) -> None:
     assert percent(fraction, places).replace("\u00a0", " ") == text
+
+
+def test_no_probability_is_shown_as_certain() -> None:
+    shown = [probability(value).replace("\u00a0", " ") for value in (1.0, 0.99999997, 0.9991, 0.75, 0.0)]
+    assert shown == [">99.9 %", ">99.9 %", "99.9 %", "75.0 %", "0.0 %"]
 
 
 def test_the_users_own_settings_come_back() -> None:

@@ -100,10 +100,8 @@ def print_comparison(comparison: Comparison) -> None:
             row.design,
             f"{row.parameters:,}",
             f"{row.multiply_adds:,}",
-            f"{row.train_seconds_mean:.1f} ± {row.train_seconds_std:.1f}",
-            f"{100 * row.digit_accuracy_mean:.2f} ± {100 * row.digit_accuracy_std:.2f}",
-            f"{100 * row.sum_accuracy_mean:.2f} ± {100 * row.sum_accuracy_std:.2f}",
-            f"{100 * row.joint_accuracy_mean:.2f} ± {100 * row.joint_accuracy_std:.2f}",
+            row.seconds(1),
+            *(row.percent(f"{what}_accuracy") for what in ("digit", "sum", "joint")),
         )
     console = make_console()
     console.print(table)

@@ -37,6 +37,15 @@ class Row:
     train_seconds_mean: float
     train_seconds_std: float
 
+    def percent(self, measure: str, places: int = 2) -> str:
+        """A measure's mean and deviation in percent, as a person reads it: ``99.12 ± 0.03``."""
+        mean, std = getattr(self, f"{measure}_mean"), getattr(self, f"{measure}_std")
+        return plus_minus(100 * mean, 100 * std, places)
+
+    def seconds(self, places: int = 0) -> str:
+        """Seconds of training, likewise."""
+        return plus_minus(self.train_seconds_mean, self.train_seconds_std, places)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
@@ -81,6 +90,11 @@ def _name(result: dict[str, Any]) -> str:
 def mean_std(values: Sequence[float]) -> tuple[float, float]:
     """Mean and standard deviation (n - 1); the deviation of a single value is given as 0."""
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def plus_minus(mean: float, std: float, places: int) -> str:
+    """The two beside one another, with so many decimal places."""
+    return f"{mean:.{places}f} ± {std:.{places}f}"
 
 
 def paired_difference(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:

@@ -50,7 +50,7 @@ def differ(first: Sequence[float], second: Sequence[float]) -> bool:
 
 def _which_works(comparison: Comparison) -> str:
     best, *others = comparison.rows
-    said = f"`{best.design}` answers the most pairs right, {_percent(best)} %. "
+    said = f"`{best.design}` answers the most pairs right, {best.percent('joint_accuracy')} %. "
     if not others:
         return said.strip()
     leading = _values(comparison, best.design, "joint_accuracy")
@@ -132,8 +132,7 @@ def _contradictions(comparison: Comparison) -> str:
     said = f"Never in {_names(never)}. " if never else ""
     if often:
         said += "Elsewhere the sum answered is not the digit answered plus the number on " + ", ".join(
-            f"{100 * row.contradiction_mean:.3f} ± {100 * row.contradiction_std:.3f} % (`{row.design}`)"
-            for row in often
+            f"{row.percent('contradiction', 3)} % (`{row.design}`)" for row in often
         )
         by_number = [
             mean_std([r["contradiction_by_number"][number] for r in _results(comparison, often[0].design)])[0]
@@ -155,10 +154,6 @@ def _values(comparison: Comparison, design: str, name: str) -> list[float]:
     """One figure of a design's runs, by seed."""
     chosen = sorted(_results(comparison, design), key=lambda result: int(result["seed"]))
     return [result[name] for result in chosen]
-
-
-def _percent(row: Row) -> str:
-    return f"{100 * row.joint_accuracy_mean:.2f} ± {100 * row.joint_accuracy_std:.2f}"
 
 
 def _range(rows: list[Row]) -> str:

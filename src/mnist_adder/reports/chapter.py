@@ -6,10 +6,19 @@ Contents come in, a Chapter goes out.
 from __future__ import annotations
 
 from mnist_adder.reports import confusion, curves, drawing, measures, pictures, tables
-from mnist_adder.reports.contents import Contents
+from mnist_adder.reports.contents import Contents, parts
 from mnist_adder.reports.page import Chapter, Section, picture
 from mnist_adder.reports.repeat import command
 from mnist_adder.reports.style import percent
+
+_NAMES = {"train": "training", "validation": "validation"}
+"""Of the images that something was counted on."""
+
+STRETCHED = (
+    "The axis is stretched towards 100 %: from 90 to 99 % is as far as from 99 to 99.9 %, as both mean a "
+    "tenth of the mistakes."
+)
+"""How to read accuracy curves."""
 
 
 def make_chapter(contents: Contents, label: str, prefix: str) -> Chapter:
@@ -47,38 +56,41 @@ def reached(contents: Contents, label: str) -> str:
 def _circumstances(contents: Contents) -> str:
     results, config = contents.results, contents.run.config
     epochs = int(results["epochs"])
+    images = "" if config.recipe.train_on == "train" else "all training images of "
     return (
-        f"It was trained on {config.dataset} for {epochs} epoch{'s' if epochs != 1 else ''}, which took "
-        f"{results['train_seconds']:,.0f} seconds on {config.device}, with seed {config.seed}. "
+        f"It was trained on {images}{config.dataset} for {epochs} epoch{'s' if epochs != 1 else ''}, which "
+        f"took {results['train_seconds']:,.0f} seconds on {config.device}, with seed {config.seed}. "
         "A pair is a test image with one of the ten numbers; every image was asked about with all ten."
     )
 
 
 def _training(contents: Contents, prefix: str) -> Section:
     metrics = {"": contents.metrics}
-    last = contents.metrics[-1]
+    last, counted = contents.metrics[-1], parts(contents.metrics)
+    part = counted[-1]  # validation, where there is any
     said = ", ".join(
-        f"{name} {percent(last[f'validation_{column}_accuracy'])}"
+        f"{name} {percent(last[f'{part}_{column}_accuracy'])}"
         for name, column in [("digit", "digit"), ("sum", "sum"), ("both", "joint")]
     )
+    words = "All training images were trained on and none were held out, so there are no validation figures."
     return Section(
         name=f"{prefix}training",
         title="Training",
-        words="",
+        words="" if part == "validation" else words,
         pictures=[
             picture(
                 curves.accuracy_curves(metrics),
                 f"{prefix}accuracy",
-                label=f"Accuracy by epoch. On the validation images, after the last epoch: {said}.",
-                caption="Accuracy by epoch. The axis is stretched towards 100 %: from 90 to 99 % is as far "
-                "as from 99 to 99.9 %, as both mean a tenth of the mistakes. Training is counted while the "
-                "weights change, on images that may be distorted, so it may lie below validation.",
+                label=f"Accuracy by epoch. On the {_NAMES[part]} images, after the last epoch: {said}.",
+                caption=f"Accuracy by epoch. {STRETCHED} Training is counted while the weights change, on "
+                "images that may be distorted, so it may lie below validation.",
             ),
             picture(
                 curves.loss_curves(metrics),
                 f"{prefix}loss",
-                label=f"Loss by epoch. After the last one, training {last['train_loss']:.4f}, validation "
-                f"{last['validation_loss']:.4f}.",
+                label="Loss by epoch. After the last one, "
+                + ", ".join(f"{_NAMES[part]} {last[f'{part}_loss']:.4f}" for part in counted)
+                + ".",
                 caption="Losses by epoch, on a logarithmic scale. The first is the weighted sum of the "
                 "others. Where validation rises while training falls, images are learned by heart.",
             ),
@@ -191,7 +203,7 @@ def _reliability(contents: Contents, prefix: str) -> Section:
     return Section(
         name=f"{prefix}reliability-section",
         title="Can its confidence be trusted?",
-        words="",
+        words=fixed_spread(contents),
         pictures=[
             picture(
                 measures.reliability(results["digit_reliability"], results["sum_reliability"], *errors),
@@ -207,13 +219,26 @@ def _reliability(contents: Contents, prefix: str) -> Section:
     )
 
 
+def fixed_spread(contents: Contents) -> str:
+    """Why a sum that is read from one number has confidences of its own kind; empty for all others."""
+    if contents.sum_scores > 1:
+        return ""
+    return (
+        f"The sum is read from a single number (its losses: {contents.objective}), which says what the sum "
+        "is but not how surely. How widely the probabilities spread around it is an assumption of the loss "
+        "and was not learned, so the sum's confidence stays nearly the same however often it is right, and "
+        "its calibration error tells of that assumption alone."
+    )
+
+
 def _network(contents: Contents, prefix: str) -> Section:
     anatomy = contents.anatomy
     digit = "needs the image alone" if anatomy.digit_reads == "image" else "depends on both inputs"
+    members = contents.run.config.members
     return Section(
         name=f"{prefix}network-section",
         title="The network",
-        words="",
+        words=f"{members} networks answer together; drawn and counted here is one." if members > 1 else "",
         pictures=[
             picture(
                 drawing.network(anatomy, contents.meeting),

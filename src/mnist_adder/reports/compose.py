@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mnist_adder.reports import curves, tables
-from mnist_adder.reports.chapter import make_chapter, reached
-from mnist_adder.reports.contents import Contents
+from mnist_adder.reports.chapter import STRETCHED, make_chapter, reached
+from mnist_adder.reports.contents import Contents, parts
 from mnist_adder.reports.page import Page, Section, picture
 from mnist_adder.reports.style import COLOURS
 
@@ -29,7 +29,7 @@ def make_page(contents: Sequence[Contents]) -> Page:
     return Page(
         title=f"{len(contents)} runs compared"
         if several
-        else f"{config.design} on {config.dataset}, seed {config.seed}",
+        else f"{_network(contents[0])} on {config.dataset}, seed {config.seed}",
         sentence=_best(contents, labels) if several else chapters[0].sentence,
         summary=tables.summary(labels, contents) if several else None,
         comparison=_comparison(contents, labels) if several else None,
@@ -40,9 +40,9 @@ def make_page(contents: Sequence[Contents]) -> Page:
 
 
 def run_labels(contents: Sequence[Contents]) -> list[str]:
-    """A name for each run that no other one has, as short as can be: the design, seed, dataset, folder."""
+    """A name for each run that no other one has, as short as can be: the network, seed, dataset, folder."""
     configs = [one.run.config for one in contents]
-    labels = [config.design for config in configs]
+    labels = [_network(one) for one in contents]
     if len({config.dataset for config in configs}) > 1:
         labels = [f"{label} on {config.dataset}" for label, config in zip(labels, configs, strict=True)]
     for more in (
@@ -58,6 +58,13 @@ def run_labels(contents: Sequence[Contents]) -> list[str]:
     return labels
 
 
+def _network(contents: Contents) -> str:
+    """The design, which preset if it is not the design's own network, and how many answer together."""
+    config = contents.run.config
+    name = config.design if config.preset is None else f"{config.design} ({config.preset})"
+    return name if config.members == 1 else f"{config.members} × {name}"
+
+
 def _best(contents: Sequence[Contents], labels: Sequence[str]) -> str:
     best = max(range(len(contents)), key=lambda place: float(contents[place].results["joint_accuracy"]))
     if len({one.run.config.data_sha256 for one in contents}) > 1:
@@ -69,6 +76,8 @@ def _best(contents: Sequence[Contents], labels: Sequence[str]) -> str:
 def _comparison(contents: Sequence[Contents], labels: Sequence[str]) -> Section:
     metrics = {label: one.metrics for label, one in zip(labels, contents, strict=True)}
     named = ", ".join(labels)
+    held_out = any("validation" in parts(rows) for rows in metrics.values())
+    counted = "training and validation" if held_out else "training"
     return Section(
         name="comparison",
         title="All runs, epoch by epoch",
@@ -77,14 +86,13 @@ def _comparison(contents: Sequence[Contents], labels: Sequence[str]) -> Section:
             picture(
                 curves.accuracy_curves(metrics),
                 "all-accuracy",
-                label=f"Accuracy of digit, sum and both by epoch, in training and validation, of {named}.",
-                caption="The accuracy axis is stretched towards 100 %: from 90 to 99 % is as far as from 99 "
-                "to 99.9 %, as both mean a tenth of the mistakes.",
+                label=f"Accuracy of digit, sum and both by epoch, in {counted}, of {named}.",
+                caption=STRETCHED,
             ),
             picture(
                 curves.loss_curves(metrics),
                 "all-loss",
-                label=f"Losses by epoch, in training and validation, of {named}.",
+                label=f"Losses by epoch, in {counted}, of {named}.",
                 caption="Losses on a logarithmic scale. Designs with other losses do not compare.",
             ),
             picture(

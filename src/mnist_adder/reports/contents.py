@@ -6,9 +6,9 @@ dataset nor the weights are needed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -32,16 +32,7 @@ _RESULTS: dict[str, tuple[int, ...]] = {
     "digit_confusion": (DIGITS, DIGITS),
     "sum_confusion": (SUMS, SUMS),
 }
-_COLUMNS = [
-    "epoch",
-    *(
-        f"{part}_{what}"
-        for part in ("train", "validation")
-        for what in ("loss", "digit_loss", "sum_loss", "digit_accuracy", "sum_accuracy", "joint_accuracy")
-    ),
-    "learning_rate",
-    "seconds",
-]
+_MEASURES = ["loss", "digit_loss", "sum_loss", "digit_accuracy", "sum_accuracy", "joint_accuracy"]
 _EXAMPLES: dict[str, tuple[int, ...]] = {
     "images": (SIDE, SIDE),
     "numbers": (),
@@ -60,8 +51,10 @@ class Contents:
     metrics: list[dict[str, float]]
     samples: Examples
     mistakes: Examples
-    anatomy: Anatomy
+    anatomy: Anatomy  # of one network, where several answer together
     meeting: str  # how the inputs meet, in the design's words
+    objective: str  # its losses, likewise
+    sum_scores: int  # how many numbers its sum is read from
 
 
 def load_contents(run: Run) -> Contents:
@@ -77,10 +70,12 @@ def load_contents(run: Run) -> Contents:
             raise _too_old(run, "results.json", name)
         if not _has_lengths(results[name], lengths):
             raise RunError(f"{run.folder / 'results.json'} is damaged: {name} is not what it should be.")
-    design = designs.get(run.config.design)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # the weights do not matter, but the same report should come out each time
-        anatomy = dissect(design())
+        design = designs.build(run.config.design, run.config.preset).eval()
+        anatomy = dissect(design)
+    with torch.no_grad():
+        outputs = design(torch.zeros(1, 1, SIDE, SIDE), torch.zeros(1, dtype=torch.int64))
     return Contents(
         run=run,
         results=results,
@@ -89,7 +84,14 @@ def load_contents(run: Run) -> Contents:
         mistakes=_examples(run, "mistake_"),
         anatomy=anatomy,
         meeting=design.meeting,
+        objective=design.objective,
+        sum_scores=outputs.sum_scores.shape[1],
     )
+
+
+def parts(rows: Sequence[Mapping[str, float]]) -> list[Literal["train", "validation"]]:
+    """Of what the rows of a metrics.csv tell: a run that was trained on all images held none out."""
+    return ["train", "validation"] if "validation_loss" in rows[0] else ["train"]
 
 
 def _metrics(run: Run) -> list[dict[str, float]]:
@@ -100,7 +102,8 @@ def _metrics(run: Run) -> list[dict[str, float]]:
         raise RunError(f"{path} is damaged: not all of its values are numbers.") from None
     if not rows:
         raise RunError(f"{path} is damaged: it has no row.")
-    for column in _COLUMNS:
+    counted = [f"{part}_{measure}" for part in parts(rows) for measure in _MEASURES]
+    for column in ["epoch", *counted, "learning_rate", "seconds"]:
         if column not in rows[0]:
             raise _too_old(run, path.name, column)
     return rows

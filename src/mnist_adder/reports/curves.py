@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from mnist_adder.reports.contents import parts
 from mnist_adder.reports.scales import epoch_axis, log_axis, plain, stretch_accuracy
 from mnist_adder.reports.style import (
     BLUE,
@@ -29,6 +30,7 @@ from mnist_adder.reports.style import (
 
 Rows = Sequence[Mapping[str, float]]
 _PARTS = {"train": "training, dashed", "validation": "validation, solid"}
+_ALONE = "training, dashed; no validation: all images are trained on"
 _STYLES: dict[str, dict[str, Any]] = {
     "train": {"linestyle": (0, (4, 2)), "linewidth": 1.3, "markerfacecolor": "none"},
     "validation": {"linestyle": "-"},
@@ -40,7 +42,8 @@ def accuracy_curves(metrics: Mapping[str, Rows]) -> Figure:
     """Accuracy of the digit, the sum and both by epoch, in training (dashed) and validation (solid).
 
     Args:
-        metrics: each run's rows, under the run's label; a single run needs no label and shows none.
+        metrics: each run's rows, under the run's label; a single run needs no label and shows none. One that
+            held no images out has no validation line.
     """
     figure, axes = _three_panels(metrics)
     names = {"digit_accuracy": "digit", "sum_accuracy": "sum", "joint_accuracy": "both on the same pair"}
@@ -154,13 +157,13 @@ def _three_panels(metrics: Mapping[str, Rows]) -> tuple[Figure, list[Axes]]:
 
 
 def _draw_parts(axes: Axes, metrics: Mapping[str, Rows], column: str, title: str) -> None:
-    """One line for training and one for validation of each run."""
+    """One line for training and, where images were held out, one for validation of each run."""
     for place, (label, rows) in enumerate(metrics.items()):
-        for part in _PARTS:
+        for part in parts(rows):
             axes.plot(
                 [row["epoch"] for row in rows],
                 [row[f"{part}_{column}"] for row in rows],
-                color=_part_colour(part, place, metrics),
+                color=_colour(place, metrics, part),
                 marker=MARKERS[place % len(MARKERS)] if len(metrics) > 1 or part == "validation" else "s",
                 markevery=_marked(metrics),
                 label=f"{label} {part}",
@@ -173,26 +176,31 @@ def _draw_parts(axes: Axes, metrics: Mapping[str, Rows], column: str, title: str
 
 def _labels(metrics: Mapping[str, Rows]) -> list[str]:
     """What the legend says: what dashed and solid mean and, of several runs, which is which."""
-    return [*(metrics if len(metrics) > 1 else ()), *_PARTS.values()]
+    shown = _parts(metrics)
+    meanings = list(_PARTS.values()) if "validation" in shown else [_ALONE]
+    names = [label if parts(rows) == shown else f"{label}: no validation" for label, rows in metrics.items()]
+    return [*(names if len(metrics) > 1 else ()), *meanings]
+
+
+def _parts(metrics: Mapping[str, Rows]) -> list[str]:
+    """What at least one of the runs has a line of."""
+    return [part for part in _PARTS if any(part in parts(rows) for rows in metrics.values())]
 
 
 def _legend(figure: Figure, axes: Axes, metrics: Mapping[str, Rows]) -> None:
     lines = {str(line.get_label()): line for line in axes.get_lines()}
     handles = list(lines.values())
     if len(metrics) > 1:
-        grey = [Line2D([], [], color=MUTED, **_STYLES[part]) for part in _PARTS]
-        handles = [*(lines[f"{label} validation"] for label in metrics), *grey]
+        grey = [Line2D([], [], color=MUTED, **_STYLES[part]) for part in _parts(metrics)]
+        handles = [*(lines[f"{label} {parts(rows)[-1]}"] for label, rows in metrics.items()), *grey]
     legend(figure, handles, _labels(metrics))
 
 
-def _part_colour(part: str, place: int, metrics: Mapping[str, Rows]) -> str:
+def _colour(place: int, metrics: Mapping[str, Rows], part: str = "validation") -> str:
+    """Each run's own; of a single run, training has another one than all else."""
     if len(metrics) > 1:
         return SERIES[place % len(SERIES)]
     return BLUE if part == "validation" else VERMILLION
-
-
-def _colour(place: int, metrics: Mapping[str, Rows]) -> str:
-    return SERIES[place % len(SERIES)] if len(metrics) > 1 else BLUE
 
 
 def _values(metrics: Mapping[str, Rows], columns: Mapping[str, str]) -> list[float]:
@@ -201,7 +209,7 @@ def _values(metrics: Mapping[str, Rows], columns: Mapping[str, str]) -> list[flo
         for rows in metrics.values()
         for row in rows
         for column in columns
-        for part in _PARTS
+        for part in parts(rows)
     ]
 
 

@@ -89,7 +89,7 @@ def reliability(digit_bins: Bins, sum_bins: Bins, digit_error: float, sum_error:
         digit_error: expected calibration error, a fraction.
         sum_error: the same for the sum.
     """
-    figure = Figure((WIDTH, 5.4))
+    figure = Figure((WIDTH, 5.5))
     width = 3.6
     for place, (what, bins, error) in enumerate(
         [("digit", digit_bins, digit_error), ("sum", sum_bins, sum_error)]
@@ -98,13 +98,13 @@ def reliability(digit_bins: Bins, sum_bins: Bins, digit_error: float, sum_error:
         above = place_axes(figure, left, 2.05, width, 2.95)
         below = place_axes(figure, left, 0.52, width, 1.3)
         _draw_reliability(above, bins)
-        above.set_title(f"{what}: expected calibration error {percent(error)}")
+        above.set_title(f"{what}: expected calibration error {percent(error)}", pad=19)
         _draw_counts(below, bins)
     return figure
 
 
 def _draw_reliability(axes: Axes, bins: Bins) -> None:
-    axes.plot([0, 1], [0, 1], color=MUTED, linestyle=(0, (5, 2)), linewidth=1.1, label="perfect")
+    axes.plot([0, 1], [0, 1], color=MUTED, linestyle=(0, (5, 2)), linewidth=1.1)
     seen = [
         # The ten pairs of an image are often right or wrong together, so images are what is counted here.
         (confidence, accuracy, wilson(accuracy, answers / NUMBERS))
@@ -127,8 +127,9 @@ def _draw_reliability(axes: Axes, bins: Bins) -> None:
         clip_on=False,
     )
     axes.set(xlim=(0, 1), ylim=(0, 1))
-    axes.text(0.03, 0.95, "above the line:\ntoo modest", size=SMALL, color=MUTED, va="top")
-    axes.text(0.97, 0.05, "below the line:\ntoo sure", size=SMALL, color=MUTED, va="bottom", ha="right")
+    # Outside: within, points and their bars may lie anywhere.
+    said = "above the dashed line: too modest; below it: too sure"
+    axes.annotate(said, (0, 1), (0, 7), "axes fraction", "offset points", size=SMALL, color=MUTED)
     axes.set_ylabel("accuracy")
     _percent_axes(axes, both=True)
     axes.tick_params(labelbottom=False)

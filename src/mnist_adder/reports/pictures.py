@@ -24,8 +24,8 @@ from mnist_adder.reports.style import (
     TILE,
     VERMILLION,
     WIDTH,
-    percent,
     place_axes,
+    probability,
     styled,
 )
 from mnist_adder.task import SIDE
@@ -140,7 +140,7 @@ def _draw_answer(axes: Axes, x: float, y: float, said: str, how_sure: float, *, 
     style: dict[str, Any] = {"color": INK} if right else {"color": VERMILLION, "weight": "bold"}
     text = said if right else f"✗\u2009{said}"
     axes.text(x, y + 0.23, text, ha="center", va="center", size=LARGE + 2, **style)
-    axes.text(x, y + 0.44, percent(how_sure, 1), ha="center", va="center", size=SMALL - 0.5, color=MUTED)
+    axes.text(x, y + 0.44, probability(how_sure), ha="center", va="center", size=SMALL - 0.5, color=MUTED)
 
 
 def _draw_image(axes: Axes, image: NDArray[np.uint8], x: float, y: float) -> None:

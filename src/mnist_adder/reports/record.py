@@ -88,13 +88,10 @@ def _legend(comparison: Comparison) -> str:
 
 
 def _line(row: Row) -> str:
-    def percent(name: str) -> str:
-        return f"{100 * getattr(row, f'{name}_mean'):.2f} ± {100 * getattr(row, f'{name}_std'):.2f}"
-
     return (
         f"| `{row.design}` | {row.parameters:,} | {row.multiply_adds / 1e6:.1f} M | {row.epochs} "
-        f"| {row.train_seconds_mean:.0f} ± {row.train_seconds_std:.0f} | {percent('digit_accuracy')} "
-        f"| {percent('sum_accuracy')} | {percent('joint_accuracy')} | {percent('contradiction')} |"
+        f"| {row.seconds()} | {row.percent('digit_accuracy')} | {row.percent('sum_accuracy')} "
+        f"| {row.percent('joint_accuracy')} | {row.percent('contradiction')} |"
     )
 
 

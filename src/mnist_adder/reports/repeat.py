@@ -16,8 +16,11 @@ _MNIST_IMAGES = 55_000  # of its training split; recipes are written for them
 
 def command(config: RunConfig) -> str:
     """The command that trains the same run again, with all settings that are not the design's own."""
-    own = designs.get(config.design).recipe.scaled_to(_MNIST_IMAGES)
-    words = ["mnist-adder", "train", config.design, "--dataset", config.dataset, "--seed", str(config.seed)]
+    own = designs.recipe_of(config.design, config.preset).scaled_to(_MNIST_IMAGES)
+    words = ["mnist-adder", "train", *_network(config)]
+    words += ["--dataset", config.dataset, "--seed", str(config.seed)]
+    if config.members > 1:
+        words += ["--ensemble", str(config.members)]
     if config.devices > 1:
         words += ["--devices", str(config.devices)]
     for field in dataclasses.fields(config.recipe):
@@ -29,3 +32,11 @@ def command(config: RunConfig) -> str:
                 ["--epochs", str(value)] if field.name == "epochs" else ["--set", f"{field.name}={value}"]
             )
     return shlex.join(words)
+
+
+def _network(config: RunConfig) -> list[str]:
+    """Which network: a design, or a preset, of the default design unless another one is said."""
+    if config.preset is None:
+        return [config.design]
+    design = [] if config.design == designs.DEFAULT else [config.design]
+    return [*design, "--preset", config.preset]

@@ -11,6 +11,7 @@ open. Its settings are global, so they are changed only while a figure is drawn,
 from __future__ import annotations
 
 import functools
+import math
 import threading
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
@@ -165,3 +166,8 @@ def percent(fraction: float, places: int = 2) -> str:
     if fraction < 1 and float(text) >= 100:
         text = f">{100 - 10**-places:.{places}f}"
     return f"{text}\u00a0%"
+
+
+def probability(value: float) -> str:
+    """An answer's probability as percent; no answer is certain, so one that rounds to 1 is ``>99.9 %``."""
+    return percent(min(value, math.nextafter(1.0, 0.0)), 1)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mnist_adder.designs.layers import Layer
-from mnist_adder.reports.contents import Contents
+from mnist_adder.reports.contents import Contents, parts
 from mnist_adder.reports.scales import plain
 from mnist_adder.reports.style import percent
 
@@ -113,19 +113,19 @@ def summary(labels: Sequence[str], contents: Sequence[Contents]) -> Table:
 
 def epochs(metrics: Sequence[dict[str, float]]) -> Table:
     """What metrics.csv has, a row an epoch."""
-    rows = []
+    counted, rows = parts(metrics), []
     for row in metrics:
         cells = [f"{row['epoch']:.0f}"]
-        for part in ("train", "validation"):
+        for part in counted:
             cells.append(f"{row[f'{part}_loss']:.4f}")
             cells += [percent(row[f"{part}_{what}_accuracy"]) for what in ("digit", "sum", "joint")]
         rows.append([*cells, plain(row["learning_rate"]), f"{row['seconds']:.1f}"])
     return Table(
         caption="Each epoch. Digit, sum and both are the percentage of pairs on which they were right.",
-        heads=["epoch", *["loss", "digit", "sum", "both"] * 2, "learning rate", "seconds"],
+        heads=["epoch", *["loss", "digit", "sum", "both"] * len(counted), "learning rate", "seconds"],
         rows=rows,
         left=0,
-        groups=[("", 1), ("training", 4), ("validation", 4), ("", 2)],
+        groups=[("", 1), *[("training", 4), ("validation", 4)][: len(counted)], ("", 2)],
     )
 
 
