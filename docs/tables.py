@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from mnist_adder import designs
 from mnist_adder.designs.layers import dissect
@@ -82,23 +83,49 @@ def meetings() -> str:
 
 
 def speed() -> str:
-    """How quickly answers come, in ONNX Runtime and in torch."""
+    """How quickly answers come, in ONNX Runtime and in torch, and how often they are right."""
     measured = json.loads((RESULTS / "inference.json").read_text())
     single, cold = measured["single"], measured["cold"]
-    sides = ("onnx", "torch")
+    right = measured["joint_accuracy"]
+    sides = ("onnx", "onnx_int8", "torch")
     latencies = (f"{single[side]['median_ms']:.2f} ms ({single[side]['p99_ms']:.2f})" for side in sides)
     lines = [
-        f"| `{measured['design']}` | ONNX Runtime | torch, eager |",
-        "|---|--:|--:|",
+        f"| `{measured['design']}` | ONNX Runtime, float32 | ONNX Runtime, int8 | torch, eager |",
+        "|---|--:|--:|--:|",
         f"| one image, median (99th percentile) | {' | '.join(latencies)} |",
     ]
     for threads, label in (("1_threads", "one thread"), ("2_threads", "two threads")):
-        rates = (f"{measured['batch'][threads][f'{side}_images_per_second']:,}" for side in sides)
+        batch = measured["batch"][threads]
+        rates = (f"{batch[side]['images_per_second']:,}" for side in sides)
         lines.append(f"| images a second, {label} | {' | '.join(rates)} |")
+        ratios = (f"{batch[f'torch_over_{side}']:.1f}" for side in sides[:2])
+        lines.append(f"| times as quick as torch, {label} | {' | '.join(ratios)} | 1 |")
+    accuracies = (f"{100 * right[side]:.2f} %" for side in sides[:2])
+    lines.append(f"| both right, of {measured['pairs']:,} test pairs | {' | '.join(accuracies)} | |")
+    versions = measured["versions"]
     return "\n".join(lines) + (
-        f"\n\nOn {measured['device']}. From a cold start `mnist-adder predict` takes "
-        f"{cold['predict']['median_seconds']:.2f} s and `mnist-adder --help` "
-        f"{cold['help']['median_seconds']:.2f} s (medians of {cold['n']})."
+        f"\n\nOn {measured['device']}, {measured['cores']} cores, with onnxruntime {versions['onnxruntime']} "
+        f"and torch {versions['torch']}; medians of {measured['batch']['1_threads']['n']} for the batches. "
+        f"From a cold start `mnist-adder predict` takes {cold['predict']['median_seconds']:.2f} s and "
+        f"`mnist-adder --help` {cold['help']['median_seconds']:.2f} s (medians of {cold['n']}).\n\n"
+        f"{where_the_time_goes(measured)}"
+    )
+
+
+def where_the_time_goes(measured: dict[str, Any]) -> str:
+    """What an image costs by operator, and what float32 could reach at most."""
+    spent = {
+        side: ", ".join(f"{kind} {microseconds:.1f}" for kind, microseconds in list(kinds.items())[:4])
+        for side, kinds in measured["operators_us"].items()
+    }
+    floor = measured["float32_floor_1_thread"]
+    return (
+        "Microseconds an image on one thread, by operator, the four largest. "
+        f"float32: {spent['onnx']}. int8: {spent['onnx_int8']}. "
+        f"An image costs {floor['multiply_adds_an_image'] / 1e6:.1f} million multiply-adds. One core does "
+        f"{floor['multiply_adds_per_second'] / 1e9:.0f} billion a second in a well-shaped float32 matrix "
+        f"product, so that float32 ends at {floor['images_per_second']:,} images a second on one thread, "
+        "were there nothing else to do."
     )
 
 

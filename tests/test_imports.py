@@ -12,6 +12,7 @@ import pytest
 import mnist_adder
 
 ROOT = Path(mnist_adder.__file__).parent
+FIVE = Path(__file__).parent.parent / "examples" / "five.png"
 
 # What each room may import. A room may always import itself.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -111,3 +112,25 @@ def test_what_is_not_needed_is_not_imported(statement: str, forbidden: list[str]
     code = f"import sys; {statement}; print([name for name in {forbidden!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "forbidden"),
+    [
+        (["--help"], ["torch", "lightning", "onnxruntime", "numpy", "PIL", "rich"]),
+        (["predict", "--help"], ["torch", "lightning", "onnxruntime", "numpy", "PIL", "rich"]),
+        (["predict", str(FIVE), "7"], ["torch", "lightning", "onnx", "sklearn", "scipy", "matplotlib"]),
+    ],
+)
+def test_what_a_command_does_not_need_is_not_imported(
+    arguments: list[str], forbidden: list[str], tmp_path: Path
+) -> None:
+    code = (
+        "import sys; from mnist_adder.cli import main; sys.argv[0] = 'mnist-adder'\n"
+        "try: main()\n"
+        f"finally: print([name for name in {forbidden!r} if name in sys.modules], file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "[]"

@@ -129,7 +129,9 @@ def test_a_ready_made_image_is_answered_like_its_picture(predictor: Predictor) -
 
 def test_threads_change_nothing(run: Run, predictor: Predictor, images: NDArray[np.float32]) -> None:
     digits = predictor.predict_images(images, [3] * 150).digits
-    np.testing.assert_array_equal(Predictor(run, threads=2).predict_images(images, [3] * 150).digits, digits)
+    for threads in (0, 2, 3):
+        several = Predictor(run, threads=threads)
+        np.testing.assert_array_equal(several.predict_images(images, [3] * 150).digits, digits)
     with ThreadPoolExecutor(4) as pool:
         for answers in pool.map(lambda _: predictor.predict_images(images, [3] * 150), range(8)):
             np.testing.assert_array_equal(answers.digits, digits)

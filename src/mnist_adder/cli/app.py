@@ -8,17 +8,31 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from mnist_adder import __version__
 from mnist_adder.errors import MnistAdderError
 
+
+class _Commands(TyperGroup):
+    """The list of commands, with the whole of each one's first sentence: click would cut it to a line."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write a line or two for each command."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, command.get_short_help_str(limit=1000)) for name, command in commands if command]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # frames and colours would take half the time of --help
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -66,5 +80,5 @@ def _root(
 ) -> None:
     """A picture of a digit and a number go in; the digit and the sum come out.
 
-    Example: [bold]mnist-adder train[/], then [bold]mnist-adder predict photo.png 7[/]
+    Example: mnist-adder train, then mnist-adder predict photo.png 7
     """

@@ -3,11 +3,13 @@
 from mnist_adder.inference.export import export_onnx, export_run
 from mnist_adder.inference.predictor import Predictions, Predictor, check_number, predict
 from mnist_adder.inference.preprocess import preprocess
+from mnist_adder.inference.quantise import export_int8
 
 __all__ = [
     "Predictions",
     "Predictor",
     "check_number",
+    "export_int8",
     "export_onnx",
     "export_run",
     "predict",

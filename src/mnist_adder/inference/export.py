@@ -5,7 +5,8 @@ that reads ONNX.
 
 Traced by torch's older exporter: it takes a moment where the newer one takes seconds, and knows all
 that the designs do; the newer one lacks the shift in binary-sum (torch 2.13). The graph is then folded by
-onnxruntime, with none of its own operators. Opset 17 is the standard's of 2022, which most readers know.
+onnxruntime, with none of its own operators, and simplified. Opset 17 is the standard's of 2022, which most
+readers know.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from mnist_adder.errors import DesignError, RunError
 from mnist_adder.files import write_bytes
 from mnist_adder.inference.predictor import MODEL
 from mnist_adder.inference.session import INPUTS, OUTPUTS, ask, open_session
+from mnist_adder.inference.simplify import simplify
 from mnist_adder.runs import load_run
 from mnist_adder.task import NUMBERS, SIDE
 
@@ -195,10 +197,11 @@ def _fold(path: Path, folded: Path) -> None:
 
 
 def _label(path: Path, metadata: Mapping[str, str]) -> bytes:
-    """Add the metadata, and drop the operator sets that onnxruntime names without using them."""
+    """Simplify, add the metadata, and drop the operator sets that onnxruntime names without using them."""
     import onnx
 
     model = onnx.load(path)
+    simplify(model)
     used = {node.domain for node in model.graph.node}
     for entry in list(model.opset_import):
         if entry.domain not in used:

@@ -1,15 +1,18 @@
 """Asking a trained run about pictures.
 
-A run's model.onnx comes in, and any picture of one digit with a number, or many ready-made images; answers go
-out. The command line prints them. Only onnxruntime, numpy and Pillow are loaded: torch would take seconds.
+A run's model.onnx or model.int8.onnx comes in, and any picture of one digit with a number, or many
+ready-made images; answers go out. The command line prints them. Only onnxruntime, numpy and Pillow are
+loaded: torch would take seconds.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 MODEL = "model.onnx"
 """The file of a run folder that answers."""
+MODEL_INT8 = "model.int8.onnx"
+"""The one that answers where int8 is asked for; see :mod:`mnist_adder.inference.quantise`."""
 _PAIRS_AT_ONCE = 64  # about the quickest on one core, and little memory even for binary-sum
 
 
@@ -64,21 +69,24 @@ class Predictor:
     Args:
         run: a run, its folder, or None for the newest finished run below ``runs/``, and where there is none,
             the weights that come with the package.
-        threads: how many calculate together; 0 is one for each core.
+        threads: how many share the images of :meth:`predict_images`, each with parts of its own; 0 is one for
+            each core. One image is answered by one.
+        int8: answer by model.int8.onnx, which is quicker and whose probabilities are a little rougher.
 
     Raises:
-        RunError: there is no such run, it has no model.onnx, or that is not one that this package wrote.
+        RunError: there is no such run, it has no such file, or that is not one that this package wrote.
     """
 
     folder: Path
     """The folder of the run that answers."""
     metadata: Mapping[str, str]
-    """What model.onnx says about itself; see :func:`~mnist_adder.inference.export.describe`."""
+    """What the file says about itself; see :func:`~mnist_adder.inference.export.describe`."""
 
-    def __init__(self, run: Run | str | Path | None = None, *, threads: int = 1) -> None:
+    def __init__(self, run: Run | str | Path | None = None, *, threads: int = 1, int8: bool = False) -> None:
         self.folder = _newest() if run is None else Path(run) if isinstance(run, str | Path) else run.folder
-        self._path = self.folder / MODEL
-        self._session = open_session(_read(self._path), str(self._path), threads=threads)
+        self._path = self.folder / (MODEL_INT8 if int8 else MODEL)
+        self._session = open_session(_read(self._path), str(self._path))
+        self._threads = threads or _cores()
         self.metadata = dict(self._session.get_modelmeta().custom_metadata_map)
 
     def predict(self, picture: Picture, number: int | str) -> Prediction:
@@ -110,12 +118,19 @@ class Predictor:
             NumberError: the numbers are not N whole numbers from 0 to 9.
             PictureError: the images have another shape, type or range.
         """
-        _check_images(images)
+        check_images(images)
         return self._ask(images, _check_numbers(numbers, len(images)))
 
     def _ask(self, images: NDArray[np.float32], numbers: NDArray[np.int64]) -> Predictions:
+        def answer(part: slice) -> list[Any]:
+            return ask(self._session, images[part, None], numbers[part], str(self._path))
+
         parts = [slice(start, start + _PAIRS_AT_ONCE) for start in range(0, len(images), _PAIRS_AT_ONCE)]
-        pieces = [ask(self._session, images[part, None], numbers[part], str(self._path)) for part in parts]
+        if self._threads == 1 or len(parts) == 1:
+            pieces = list(map(answer, parts))
+        else:
+            with ThreadPoolExecutor(self._threads) as pool:  # onnxruntime lets others work while it does
+                pieces = list(pool.map(answer, parts))
         digits, sums, digit_probabilities, sum_probabilities = map(np.concatenate, zip(*pieces, strict=True))
         return Predictions(
             digits=digits,
@@ -124,6 +139,11 @@ class Predictor:
             digit_probabilities=digit_probabilities,
             sum_probabilities=sum_probabilities,
         )
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _newest() -> Path:
@@ -161,13 +181,21 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
+        if path.name == MODEL_INT8:
+            how = "call mnist_adder.inference.export_int8 with the run folder and training images"
+            raise RunError(f"{folder} has no {MODEL_INT8}. Make it: {how}.") from None
         reason = "its training did not end, or an older version trained it"
         raise RunError(f"{folder} has no {MODEL}: {reason}. Make it: {HOW}.") from None
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _check_images(images: NDArray[np.float32]) -> None:
+def check_images(images: NDArray[np.float32]) -> None:
+    """See that images are as :meth:`Predictor.predict_images` takes them.
+
+    Raises:
+        PictureError: they have another shape, type or range.
+    """
     found = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
     shape = np.shape(images)
     if found != f"float32 {shape}" or shape[1:] != (SIDE, SIDE) or not shape[0]:

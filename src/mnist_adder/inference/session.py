@@ -33,13 +33,14 @@ HOW = "train again, or call mnist_adder.inference.export_run with the run folder
 _OTHER_FILE = re.compile(rb"(\x0a|\x8a\x80*\x00)(\x08|\x88\x80*\x00)location")
 
 
-def open_session(content: bytes, name: str, *, threads: int = 1) -> Any:
+def open_session(content: bytes, name: str) -> Any:
     """An onnxruntime session on a model with our inputs and outputs, on the processor; it prints nothing.
+
+    It calculates on one thread, and several may ask it at a time.
 
     Args:
         content: the file's bytes. Nothing else is read: what refers to other files is refused.
         name: what messages call it.
-        threads: how many calculate together.
 
     Raises:
         RunError: it is no ONNX file, a damaged one, or one with other inputs and outputs.
@@ -49,7 +50,7 @@ def open_session(content: bytes, name: str, *, threads: int = 1) -> Any:
     if b"location" in content and _OTHER_FILE.search(content):
         raise RunError(f"{name} keeps weights in other files, which is not allowed. Make it anew: {HOW}.")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # errors are raised; nothing is written to standard error
     options.add_session_config_entry("session.load_model_format", "ONNX")
