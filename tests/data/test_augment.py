@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import FrozenInstanceError, asdict
+from dataclasses import FrozenInstanceError, asdict, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from mnist_adder.data import Augment, Corpus
 from mnist_adder.errors import DesignError
 
 ALL = Augment(rotation_degrees=15, translation_pixels=2.5, scale=0.2, shear_degrees=12)
+WARPED = replace(ALL, warp_pixels=1)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -118,9 +119,32 @@ def test_shear_moves_rows_sideways_only() -> None:
     assert six_down.min() < 0 < six_down.max()
 
 
-@given(rotation=st.floats(0, 180), shift=st.floats(0, 40), scale=st.floats(0, 0.99), shear=st.floats(0, 80))
-def test_images_stay_images(rotation: float, shift: float, scale: float, shear: float) -> None:
-    augment = Augment(rotation_degrees=rotation, translation_pixels=shift, scale=scale, shear_degrees=shear)
+def test_a_warp_moves_places_by_its_deviation_and_neighbours_alike() -> None:
+    place = (torch.arange(28) + 0.5) / 28
+    ramps = torch.stack((place.expand(28, 28), place[:, None].expand(28, 28)))  # values are places
+    images = ramps.repeat(500, 1, 1).unsqueeze(1)
+    moved = (Augment(warp_pixels=0.8)(images, seeded()) - images)[..., 4:24, 4:24] * 28  # pixels
+    assert abs(moved.std() - 0.8) < 0.05
+    assert abs(moved.mean()) < 0.05
+    beside = moved[..., 1:] - moved[..., :-1]
+    assert beside.std() < 0.15 * moved.std()
+
+
+@given(
+    rotation=st.floats(0, 180),
+    shift=st.floats(0, 40),
+    scale=st.floats(0, 0.99),
+    shear=st.floats(0, 80),
+    warp=st.floats(0, 10),
+)
+def test_images_stay_images(rotation: float, shift: float, scale: float, shear: float, warp: float) -> None:
+    augment = Augment(
+        rotation_degrees=rotation,
+        translation_pixels=shift,
+        scale=scale,
+        shear_degrees=shear,
+        warp_pixels=warp,
+    )
     images = torch.rand(5, 1, 28, 28, generator=seeded(1))
     changed = augment(images, seeded(2))
     assert changed.shape == images.shape
@@ -131,16 +155,16 @@ def test_images_stay_images(rotation: float, shift: float, scale: float, shear: 
 
 
 def test_each_image_is_changed_its_own_way() -> None:
-    changed = ALL(blob(50), seeded())
+    changed = WARPED(blob(50), seeded())
     assert len({image.numpy().tobytes() for image in changed}) == 50
-    assert not torch.equal(changed, ALL(blob(50), seeded(1)))
+    assert not torch.equal(changed, WARPED(blob(50), seeded(1)))
 
 
 def test_autocast_does_not_blur_the_places() -> None:
     images = blob(20)
     with torch.autocast("cpu", torch.bfloat16):
-        changed = ALL(images, seeded())
-    assert torch.equal(changed, ALL(images, seeded()))
+        changed = WARPED(images, seeded())
+    assert torch.equal(changed, WARPED(images, seeded()))
 
 
 @pytest.mark.parametrize(
@@ -155,6 +179,7 @@ def test_autocast_does_not_blur_the_places() -> None:
         ("scale", -0.1),
         ("shear_degrees", 90),
         ("shear_degrees", math.nan),
+        ("warp_pixels", -0.1),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused(name: str, value: float) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 
+from mnist_adder import designs
 from mnist_adder.task import Batch
-from mnist_adder.training.module import with_more_numbers
+from mnist_adder.training.module import AdderModule, with_more_numbers
 
 BATCH = Batch(torch.zeros(2, 1, 28, 28), torch.tensor([3, 9]), torch.tensor([5, 0]), torch.tensor([8, 9]))
 FEATURES = torch.tensor([[1.0], [2.0]])
@@ -28,3 +30,15 @@ def test_more_numbers_follow_the_first_and_the_sums_with_them() -> None:
 def test_ten_numbers_are_all_of_them() -> None:
     _, batch = with_more_numbers(FEATURES, BATCH, 10)
     assert sorted(batch.numbers[:10].tolist()) == sorted(batch.numbers[10:].tolist()) == list(range(10))
+
+
+def test_label_smoothing_is_of_the_digits_alone() -> None:
+    design = designs.build("exact-sum").eval()
+    recipe = designs.recipe_of("exact-sum")
+    plain = AdderModule(design, recipe)
+    smooth = AdderModule(design, recipe.replaced({"label_smoothing": 0.2}))
+    outputs, before, _ = plain.learn_from(BATCH)
+    _, after, _ = smooth.learn_from(BATCH)
+    expected = F.cross_entropy(outputs.digit_logits, BATCH.digits, label_smoothing=0.2)
+    torch.testing.assert_close(after.digit, expected)
+    assert torch.equal(after.sum, before.sum)

@@ -1,4 +1,4 @@
-"""Random affine changes of whole batches: turned, shifted, scaled and sheared, each image its own way.
+"""Random changes of whole batches: turned, shifted, scaled, sheared and warped, each image its own way.
 
 In: a batch of images and a generator. Out: a batch of changed images, on the same device. Next: batches,
 which applies it to each batch of an epoch.
@@ -16,7 +16,14 @@ from torch import Tensor
 
 from mnist_adder.errors import DesignError
 
-_LARGEST = {"rotation_degrees": 180.0, "translation_pixels": math.inf, "scale": 1.0, "shear_degrees": 90.0}
+_LARGEST = {
+    "rotation_degrees": 180.0,
+    "translation_pixels": math.inf,
+    "scale": 1.0,
+    "shear_degrees": 90.0,
+    "warp_pixels": math.inf,
+}
+_KNOTS = 5  # in a row: where a warp is drawn; between them it is smooth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +44,11 @@ class Augment:
     """Enlarged by a factor between 1 - scale and 1 + scale; 0 to below 1."""
     shear_degrees: float = 0.0
     """Slanted sideways by up to this angle either way; 0 to below 90."""
+    warp_pixels: float = 0.0
+    """Bent like rubber: each place moved by about this far (standard deviation), neighbours alike; 0 or more.
+
+    Elastic distortion, as in Simard, Steinkraus and Platt, "Best practices for convolutional neural networks
+    applied to visual document analysis", 2003; drawn on 5x5 knots instead of being blurred."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -62,6 +74,10 @@ class Augment:
         # Under autocast the product would be bfloat16, and bfloat16 cannot tell neighbouring pixels apart.
         with torch.autocast(images.device.type, enabled=False):
             grid = (theta @ _basis(height, width, images.device)).view(count, height, width, 2)
+            if self.warp_pixels:
+                knots = torch.randn(count, 2, _KNOTS**2, generator=generator, device=generator.device)
+                moved = knots @ _bumps(height, width, images.device) * (self.warp_pixels * 2 / width)
+                grid = grid + moved.transpose(1, 2).view(count, height, width, 2)
         return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
     def _draw(self, count: int, width: int, generator: torch.Generator) -> Tensor:
@@ -95,3 +111,16 @@ def _basis(height: int, width: int, device: torch.device) -> Tensor:
     basis[0, ..., 0] = rows
     basis[1, ..., 1] = rows
     return basis.view(6, -1)
+
+
+@lru_cache(maxsize=8)
+def _bumps(height: int, width: int, device: torch.device) -> Tensor:
+    """(knots, H * W): how far each knot reaches, a Gaussian; scaled so that noise of deviation 1 stays so."""
+    knots = torch.linspace(-1, 1, _KNOTS, device=device)
+    reach = 0.75 * 2 / (_KNOTS - 1)
+    down, across = (
+        torch.exp(-0.5 * ((torch.linspace(-1, 1, size, device=device) - knots[:, None]) / reach) ** 2)
+        for size in (height, width)
+    )
+    bumps = (down[:, None, :, None] * across[None, :, None, :]).reshape(_KNOTS**2, -1)
+    return bumps / bumps.square().sum(0).mean().sqrt()

@@ -36,6 +36,7 @@ class Recipe:
     warmup: float = 0.25  # fraction of the steps in which onecycle climbs
     digit_weight: float = 1.0  # of the digit's loss in the total
     sum_weight: float = 1.0  # of the sum's loss in the total
+    label_smoothing: float = 0.0  # of the digits: what is shared out among all ten; sums stay as they are
     average: Literal["none", "ema", "swa"] = "none"  # of the weights, over the steps
     average_decay: float = 0.99  # ema: what remains of the average after a step
     average_start: float = 0.75  # swa: fraction of the epochs after which averaging begins
@@ -44,6 +45,7 @@ class Recipe:
     translation_pixels: float = 0.0
     scale: float = 0.0  # 0.1: from 0.9 to 1.1 times the size
     shear_degrees: float = 0.0
+    warp_pixels: float = 0.0  # standard deviation of an elastic distortion
 
     def __post_init__(self) -> None:
         for name, kind in get_type_hints(type(self)).items():
@@ -54,13 +56,18 @@ class Recipe:
         self._check("batch_size", self.batch_size >= 2, "at least 2, which batch normalisation needs")
         self._check("patience", self.patience >= 0, "0 (never stop early) or more")
         self._check("learning_rate", self.learning_rate > 0, "above 0")
-        for name in ("momentum", "average_decay", "average_start"):
+        for name in ("momentum", "average_decay", "average_start", "label_smoothing"):
             self._check(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         self._check("warmup", 0 < self.warmup < 1, "between 0 and 1")
         for name in ("weight_decay", "digit_weight", "sum_weight"):
             self._check(name, getattr(self, name) >= 0, "0 or more")
         self._check("sum_weight", self.digit_weight + self.sum_weight > 0, "above 0 if digit_weight is 0")
-        for name, top in (("rotation_degrees", 180), ("translation_pixels", 14), ("shear_degrees", 60)):
+        for name, top in (
+            ("rotation_degrees", 180),
+            ("translation_pixels", 14),
+            ("shear_degrees", 60),
+            ("warp_pixels", 14),
+        ):
             self._check(name, 0 <= getattr(self, name) <= top, f"0..{top}")
         self._check("scale", 0 <= self.scale < 1, "at least 0 and below 1")
 

@@ -67,7 +67,14 @@ class AdderModule(L.LightningModule):
         with torch.autocast(features.device.type, enabled=False):
             outputs = self.design.combine(features.float(), batch.numbers)
             losses = self.design.losses(outputs, batch.digits, batch.sums)
+            losses = losses._replace(digit=self._smoothed(losses.digit, outputs.digit_logits))
         return outputs, losses, batch
+
+    def _smoothed(self, loss: Tensor, logits: Tensor) -> Tensor:
+        """The digit's loss, a part of it shared out among all ten digits (B, 10)."""
+        if not self.recipe.label_smoothing:
+            return loss
+        return torch.lerp(loss, -logits.log_softmax(1).mean(), self.recipe.label_smoothing)
 
     def weighted(self, digit: _Loss, sum_: _Loss) -> _Loss:
         """The two losses joined by the recipe's weights."""
@@ -169,6 +176,7 @@ def make_train_batches(
         translation_pixels=recipe.translation_pixels,
         scale=recipe.scale,
         shear_degrees=recipe.shear_degrees,
+        warp_pixels=recipe.warp_pixels,
     )
     return Batches(
         dataset,
