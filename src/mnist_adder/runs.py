@@ -41,10 +41,16 @@ class RunConfig:
     data_sha256: str
     device: str  # in words, with the processor's or the card's name
     precision: Literal["32-true", "bf16-mixed"]  # as Lightning names it
-    devices: int  # processes that trained together
+    devices: int  # processes that trained together, on each node
+    nodes: int = 1  # machines that trained together
     threads: int  # of each process
     versions: dict[str, str] = field(default_factory=dict)
     commit: str | None = None  # of the source, where it was a git checkout
+
+    @property
+    def network(self) -> str:
+        """What is trained, in short; see :func:`network_name`."""
+        return network_name(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """The config as JSON values."""
@@ -221,6 +227,13 @@ def new_folder(design: str, seed: int) -> Path:
             break
         folder = RUNS / f"{stem}-{again}"
     return folder
+
+
+def network_name(about: Mapping[str, Any]) -> str:
+    """What was trained, in short, from a config's or a results' JSON: ``exact-sum (tiny)``, ``3 × ...``."""
+    preset, members = about.get("preset"), about.get("members", 1)
+    name = about["design"] if preset is None else f"{about['design']} ({preset})"
+    return name if members == 1 else f"{members} × {name}"
 
 
 def _read_text(path: Path) -> str:

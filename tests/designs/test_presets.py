@@ -7,6 +7,7 @@ import torch
 
 from mnist_adder import designs
 from mnist_adder.designs.exact_sum import ExactSum
+from mnist_adder.designs.layers import dissect
 from mnist_adder.designs.presets import PRESETS
 from mnist_adder.errors import DesignError
 
@@ -28,6 +29,17 @@ def test_a_preset_trains_on_all_images_by_a_recipe_of_its_own(name: str) -> None
     assert recipe.train_on == "all"
     assert recipe != ExactSum.recipe
     assert PRESETS[name].purpose
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_its_layers_hold_all_its_parameters(name: str) -> None:
+    design = designs.build("exact-sum", name)
+    assert sum(layer.parameters for layer in dissect(design).layers) == design.parameter_count()
+
+
+def test_tiny_ones_are_as_small_as_they_say() -> None:
+    sizes = {name: designs.build("exact-sum", name).parameter_count() for name in PRESETS if "tiny" in name}
+    assert sizes == {"tiny": 9_098, "tiny-5k": 5_314, "tiny-4k": 3_800, "tiny-2k": 1_964}
 
 
 def test_without_a_preset_it_is_the_design_itself() -> None:

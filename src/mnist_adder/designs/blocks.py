@@ -53,6 +53,28 @@ def conv_block(
     return nn.Sequential(*layers, nn.BatchNorm2d(outputs), nn.ReLU())
 
 
+class Repeated(nn.Module):
+    """One convolution applied several times, each with a normalisation of its own: depth for few weights.
+
+    Each application is a residual step: what comes in is added to what comes out.
+
+    Args:
+        channels: in and out.
+        times: how often.
+    """
+
+    def __init__(self, channels: int, times: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.normalisations = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(times))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, channels, H, W) to the same."""
+        for normalisation in self.normalisations:
+            features = features + normalisation(self.convolution(features)).relu()
+        return features
+
+
 class FlattenChannelsLast(nn.Module):
     """(B, C, H, W) to (B, H W C): in channels-last memory a view, so that no gradient is reordered."""
 

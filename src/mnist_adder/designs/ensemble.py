@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from mnist_adder.designs.base import Adder
 from mnist_adder.task import DIGITS, Losses, Outputs
 
-
 STILL = ((0, 0),)
 """The image as it is."""
 SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))

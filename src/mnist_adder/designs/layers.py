@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Literal
 
@@ -71,11 +71,21 @@ def dissect(design: Adder) -> Anatomy:
     for call, image_call, number_call in zip(combining, by_image, by_number, strict=True):
         layers.append(_describe(*call, _reads(call[3], image_call[3], number_call[3])))
     return Anatomy(
-        layers=tuple(layers),
+        layers=_counted_once(layers),
         features=features.shape[1],
         digit_reads=_reads(answers.digit_logits, image_answers.digit_logits, number_answers.digit_logits),
         sum_reads=_reads(answers.sum_scores, image_answers.sum_scores, number_answers.sum_scores),
     )
+
+
+def _counted_once(layers: list[Layer]) -> tuple[Layer, ...]:
+    """A layer that is used again brings no parameters the second time."""
+    seen: set[str] = set()
+    counted = []
+    for layer in layers:
+        counted.append(replace(layer, parameters=0) if layer.name in seen else layer)
+        seen.add(layer.name)
+    return tuple(counted)
 
 
 _Call = tuple[str, nn.Module, Tensor, Tensor]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from mnist_adder.designs.blocks import FlattenChannelsLast, conv_block
+from mnist_adder.designs.blocks import FlattenChannelsLast, Repeated, conv_block
 from mnist_adder.task import DIGITS
 
 
@@ -59,4 +59,22 @@ def best() -> nn.Module:
         conv_block(128, 128, padding=0),  # 4x4
         FlattenChannelsLast(),
         nn.Linear(128 * 4 * 4, DIGITS),
+    )
+
+
+def tiny(width: int = 16) -> nn.Module:
+    """As few weights as will do: narrow, one convolution used three times, and the mean over all places.
+
+    Args:
+        width: channels of the layers; 16 make 9,098 parameters, 12 make 5,314, 10 make 3,800, 7 make 1,964.
+    """
+    return nn.Sequential(
+        *cells(),
+        conv_block(4, width),
+        conv_block(width, width, pool=True),  # 6x6
+        Repeated(width, 3),
+        conv_block(width, width * 3 // 2, padding=0),  # 4x4
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(width * 3 // 2, DIGITS),
     )

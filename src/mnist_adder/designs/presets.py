@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from torch import nn
 
@@ -24,12 +25,35 @@ class Preset:
     recipe: Recipe
 
 
+_TINY = Recipe(
+    epochs=30,
+    train_on="all",
+    batch_size=256,
+    optimizer="muon",
+    learning_rate=0.05,
+    warmup=0.2,
+    average="ema",
+    average_decay=0.995,
+    rotation_degrees=8,
+    translation_pixels=2,
+    scale=0.08,
+    shear_degrees=4,
+    warp_pixels=0.3,
+)
+
 PRESETS: Mapping[str, Preset] = {
     "fast": Preset(
         purpose="99 % in a second or so",
         network=networks.fast,
         recipe=Recipe(epochs=1, batch_size=512, optimizer="muon", learning_rate=0.1, train_on="all"),
     ),
+    "tiny": Preset(purpose="99.4 % with fewer than 10,000 parameters", network=networks.tiny, recipe=_TINY),
+    **{
+        name: Preset(
+            purpose=f"smaller still: {width} channels", network=partial(networks.tiny, width), recipe=_TINY
+        )
+        for name, width in (("tiny-5k", 12), ("tiny-4k", 10), ("tiny-2k", 7))
+    },
     "best": Preset(
         purpose="the highest accuracy that a quarter of an hour gives",
         network=networks.best,

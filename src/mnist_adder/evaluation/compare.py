@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnist_adder.errors import RunError
+from mnist_adder.runs import network_name
 
 _SAME = ("dataset", "data_sha256", "pairs", "device", "precision", "threads", "versions")
 """What all results must share to be compared."""
@@ -19,9 +20,9 @@ _SAME = ("dataset", "data_sha256", "pairs", "device", "precision", "threads", "v
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One design: means over its seeds, and the standard deviations (n - 1), 0 for a single seed."""
+    """A design or preset: means over its seeds, and the standard deviations (n - 1), 0 for a single seed."""
 
-    design: str
+    design: str  # or preset, as network_name says it
     seeds: list[int]
     epochs: int
     parameters: int
@@ -73,8 +74,8 @@ def compare(runs: Sequence[dict[str, Any]]) -> Comparison:
                     f"{_name(result)} cannot be compared with {_name(first)}: its {name} is "
                     f"{result.get(name)}, not {first.get(name)}."
                 )
-    names = dict.fromkeys(result["design"] for result in runs)
-    rows = [_row([result for result in runs if result["design"] == name]) for name in names]
+    names = dict.fromkeys(network_name(result) for result in runs)
+    rows = [_row(name, [result for result in runs if network_name(result) == name]) for name in names]
     return Comparison(
         rows=sorted(rows, key=lambda row: (-row.joint_accuracy_mean, row.design)),
         protocol={name: first[name] for name in _SAME},
@@ -84,7 +85,7 @@ def compare(runs: Sequence[dict[str, Any]]) -> Comparison:
 
 
 def _name(result: dict[str, Any]) -> str:
-    return f"{result['design']} with seed {result['seed']}"
+    return f"{network_name(result)} with seed {result['seed']}"
 
 
 def mean_std(values: Sequence[float]) -> tuple[float, float]:
@@ -104,13 +105,13 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> tuple[
     return mean, deviation / math.sqrt(len(differences)) if len(differences) > 1 else math.inf
 
 
-def _row(results: list[dict[str, Any]]) -> Row:
+def _row(name: str, results: list[dict[str, Any]]) -> Row:
     spread: dict[str, float] = {}
-    for name in ("digit_accuracy", "sum_accuracy", "joint_accuracy", "contradiction", "train_seconds"):
-        spread[f"{name}_mean"], spread[f"{name}_std"] = mean_std([result[name] for result in results])
+    for figure in ("digit_accuracy", "sum_accuracy", "joint_accuracy", "contradiction", "train_seconds"):
+        spread[f"{figure}_mean"], spread[f"{figure}_std"] = mean_std([result[figure] for result in results])
     first = results[0]
     return Row(
-        design=first["design"],
+        design=name,
         seeds=[result["seed"] for result in results],
         epochs=first["epochs"],
         parameters=first["parameters"],

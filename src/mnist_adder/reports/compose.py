@@ -29,7 +29,7 @@ def make_page(contents: Sequence[Contents]) -> Page:
     return Page(
         title=f"{len(contents)} runs compared"
         if several
-        else f"{_network(contents[0])} on {config.dataset}, seed {config.seed}",
+        else f"{config.network} on {config.dataset}, seed {config.seed}",
         sentence=_best(contents, labels) if several else chapters[0].sentence,
         summary=tables.summary(labels, contents) if several else None,
         comparison=_comparison(contents, labels) if several else None,
@@ -42,7 +42,7 @@ def make_page(contents: Sequence[Contents]) -> Page:
 def run_labels(contents: Sequence[Contents]) -> list[str]:
     """A name for each run that no other one has, as short as can be: the network, seed, dataset, folder."""
     configs = [one.run.config for one in contents]
-    labels = [_network(one) for one in contents]
+    labels = [config.network for config in configs]
     if len({config.dataset for config in configs}) > 1:
         labels = [f"{label} on {config.dataset}" for label, config in zip(labels, configs, strict=True)]
     for more in (
@@ -56,13 +56,6 @@ def run_labels(contents: Sequence[Contents]) -> list[str]:
             for label, word in zip(labels, more, strict=True)
         ]
     return labels
-
-
-def _network(contents: Contents) -> str:
-    """The design, which preset if it is not the design's own network, and how many answer together."""
-    config = contents.run.config
-    name = config.design if config.preset is None else f"{config.design} ({config.preset})"
-    return name if config.members == 1 else f"{config.members} × {name}"
 
 
 def _best(contents: Sequence[Contents], labels: Sequence[str]) -> str:
