@@ -64,12 +64,15 @@ PRESETS: Mapping[str, Preset] = {
             optimizer="muon",
             learning_rate=0.05,
             warmup=0.15,
+            sum_weight=0,  # the computed sum's loss is the digit's once more, without the smoothing
+            label_smoothing=0.1,
             average="ema",
             average_decay=0.995,
             rotation_degrees=12,
             translation_pixels=2,
             scale=0.12,
             shear_degrees=8,
+            warp_pixels=1,
         ),
     ),
 }
