@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from records import presets
+
 from mnist_adder import designs
 from mnist_adder.designs.layers import dissect
 from mnist_adder.evaluation.compare import Comparison, compare
@@ -129,8 +131,33 @@ def where_the_time_goes(measured: dict[str, Any]) -> str:
     )
 
 
+def growth() -> str:
+    """What an epoch costs as the data grow, with one thread and with more."""
+    measured = json.loads((RESULTS / "growth.json").read_text())
+    lines = [
+        "| threads | images | seconds an epoch | CPU seconds | µs an image | peak memory, MiB | runs |",
+        "|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for row in measured["rows"]:
+        each = 1e6 * row["seconds"] / row["images"]
+        lines.append(
+            f"| {row['threads']} | {row['images']:,} | {row['seconds']:.1f} | {row['cpu_seconds']:.1f} "
+            f"| {each:.0f} | {row['peak_mib']:.0f} | {row['n']} |"
+        )
+    libraries = max(row["libraries_mib"] for row in measured["rows"])
+    loads = [run["load"] for run in measured["runs"]]
+    return "\n".join(lines) + (
+        f"\n\n`{measured['design']}` on MNIST's training images, repeated; medians of the runs, each in a "
+        f"process of its own, with {measured['cores']} core{'s' * (measured['cores'] > 1)} of "
+        f"{measured['device']}, {measured['precision']}, PyTorch {measured['versions']['torch']}. Of the "
+        f"memory up to {libraries:.0f} MiB are libraries, before there are images. The machine's load was "
+        f"{min(loads):.1f} to {max(loads):.1f} when the runs began: what else ran adds to seconds, "
+        "and a little to CPU seconds, too."
+    )
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
-    block.__name__: block for block in (comparison, words, log, assignment, meetings, speed)
+    block.__name__: block for block in (comparison, words, log, assignment, meetings, speed, growth, presets)
 }
 
 

@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": {"task", "errors", "files"},
     "designs": {"task", "errors"},
     "runs": {"errors", "files", "designs"},
+    "repeat": {"runs", "designs"},
     "evaluation": {"task", "errors", "machine", "data", "designs", "runs"},
     "training": {
         "task",
@@ -32,12 +33,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "data",
         "designs",
         "runs",
+        "repeat",
         "evaluation",
         "inference",
     },
     "pretrained": {"errors", "runs"},
     "inference": {"task", "errors", "files", "designs", "runs", "pretrained"},
-    "reports": {"__init__", "task", "errors", "files", "designs", "runs", "evaluation"},
+    "reports": {"__init__", "task", "errors", "files", "designs", "runs", "repeat", "evaluation"},
     "cli": {
         "__init__",
         "errors",

@@ -12,8 +12,10 @@ import pytest
 import torch
 
 from mnist_adder import designs
-from mnist_adder.errors import RunError
+from mnist_adder.data import load_corpus
+from mnist_adder.errors import DesignError, RunError
 from mnist_adder.evaluation import evaluate_run
+from mnist_adder.inference import Predictor
 from mnist_adder.runs import Run, load_run
 from mnist_adder.task import Batch
 from mnist_adder.training import resume, train
@@ -36,6 +38,7 @@ def test_results_say_what_was_trained_and_measured(trained_run: Run) -> None:
     results = trained_run.results
     assert results["design"] == "exact-sum"
     assert results["dataset"] == "digits"
+    assert results["command"].startswith("mnist-adder train exact-sum --dataset digits --seed 0")
     assert results["seed"] == 0
     assert results["epochs"] == 3
     assert results["parameters"] == designs.get("exact-sum")().parameter_count()
@@ -85,6 +88,27 @@ def test_all_images_are_trained_on(tmp_path: Path) -> None:
     assert seen > fewer
     assert run.config.recipe.train_on == "all"
     assert held_out.config.recipe.train_on == "train"
+
+
+def test_the_preset_fast_makes_a_run_like_any_other(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("all", "again", "held-out")]
+    held_out = {"train_on": "train"}
+    whole, again, less = (
+        train(preset="fast", settings=settings, dataset="digits", run_dir=folder)
+        for folder, settings in zip(folders, ({}, {}, held_out), strict=True)
+    )
+    assert same_weights(whole, again)
+    assert not same_weights(whole, less)
+    assert whole.results["joint_accuracy"] > 0.8
+    assert "validation_loss" not in whole.metrics[0]
+    assert less.metrics[0]["validation_joint_accuracy"] > 0.8
+    answer = Predictor(whole.folder).predict(load_corpus("digits").test_images[0].numpy(), 2)
+    assert answer.sum == answer.digit + 2
+    with pytest.raises(DesignError, match=r"in which epochs cannot be changed. It follows batch_size"):
+        train(preset="fast", settings={"epochs": 2}, dataset="digits", run_dir=tmp_path / "no")
+    with pytest.raises(RunError, match="trains in one process"):
+        train(preset="fast", devices=2, dataset="digits", run_dir=tmp_path / "no")
+    assert not (tmp_path / "no").exists()
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])

@@ -37,6 +37,9 @@ def train(
         typer.Option(help="Stop after so many epochs without a better one, and keep the best.", min=1),
     ] = None,
     devices: Annotated[int, typer.Option(min=1, help="Processes that train together, one a device.")] = 1,
+    nodes: Annotated[
+        int, typer.Option(min=1, help="Machines that train together: see docs/training.md.")
+    ] = 1,
     resume: Annotated[
         Path | None,
         typer.Option(metavar="RUN", help="Carry on a stopped run, as it was begun.", show_default=False),
@@ -54,6 +57,7 @@ def train(
 
     from mnist_adder import training
 
+    console.quiet = not training.is_first_process()  # of several processes one speaks
     notify = notifier(console)
     try:
         if resume is not None:
@@ -71,6 +75,7 @@ def train(
                 data_dir=data_dir,
                 run_dir=run_dir,
                 devices=devices,
+                nodes=nodes,
                 notify=notify,
                 callbacks=lambda: [training.Progress(console)],
             )

@@ -45,7 +45,16 @@ PRESETS: Mapping[str, Preset] = {
     "fast": Preset(
         purpose="99 % in a second or so",
         network=networks.fast,
-        recipe=Recipe(epochs=1, batch_size=512, optimizer="muon", learning_rate=0.1, train_on="all"),
+        recipe=Recipe(
+            epochs=1,
+            train_on="all",
+            batch_size=512,
+            optimizer="muon",
+            learning_rate=0.1,
+            momentum=0.85,
+            sum_weight=0,
+            label_smoothing=0.1,
+        ),
     ),
     "tiny": Preset(purpose="99.4 % with fewer than 10,000 parameters", network=networks.tiny, recipe=_TINY),
     **{

@@ -5,10 +5,10 @@ Contents come in, a Chapter goes out.
 
 from __future__ import annotations
 
+from mnist_adder.repeat import command
 from mnist_adder.reports import confusion, curves, drawing, measures, pictures, tables
 from mnist_adder.reports.contents import Contents, parts
 from mnist_adder.reports.page import Chapter, Section, picture
-from mnist_adder.reports.repeat import command
 from mnist_adder.reports.style import percent
 
 _NAMES = {"train": "training", "validation": "validation"}

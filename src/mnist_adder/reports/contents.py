@@ -16,7 +16,7 @@ from mnist_adder import designs
 from mnist_adder.designs.layers import Anatomy, dissect
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation import Examples
-from mnist_adder.reports.repeat import command
+from mnist_adder.repeat import command
 from mnist_adder.runs import Run
 from mnist_adder.task import DIGITS, NUMBERS, SIDE, SUMS
 

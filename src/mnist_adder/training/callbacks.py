@@ -30,8 +30,8 @@ class Averaging(WeightAveraging):
     """Averages the weights over the steps, exponentially (ema) or evenly over the last part (swa).
 
     The exponential average forgets faster at first, as if it were over no more than the steps so far: else a
-    short training would end with an average of its start. It leaves the learning rate alone. Validation sees the average, and it is what training ends with;
-    batch normalisation's statistics are averaged with the weights.
+    short training would end with an average of its start. The learning rate is left alone. Validation sees
+    the average, and it is what training ends with; batch normalisation's statistics are averaged too.
     """
 
     def __init__(self, recipe: Recipe) -> None:

@@ -14,6 +14,7 @@ from mnist_adder.designs.layers import dissect
 from mnist_adder.evaluation import Metrics, answer, measure, pick_mistakes, pick_samples
 from mnist_adder.inference.export import describe, export_onnx
 from mnist_adder.inference.predictor import MODEL
+from mnist_adder.repeat import command
 from mnist_adder.runs import Run
 
 
@@ -44,6 +45,7 @@ def _results(
     about = run.config.to_json()
     return {
         "design": about.pop("design"),
+        "command": command(run.config),
         "dataset": about.pop("dataset"),
         "seed": about.pop("seed"),
         "epochs": len(run.metrics),

@@ -7,7 +7,6 @@ metrics and results goes out, for ``evaluation``, ``reports`` and ``inference`` 
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import time
 import warnings
@@ -25,8 +24,10 @@ from mnist_adder.designs import Adder
 from mnist_adder.errors import RunError
 from mnist_adder.runs import Run, RunConfig, load_run
 from mnist_adder.training.callbacks import Averaging, Recorder, StopBetweenSteps, early_stopping
+from mnist_adder.training.fast import check_fast, fit_fast
 from mnist_adder.training.finish import finish
 from mnist_adder.training.module import AdderModule, make_train_batches
+from mnist_adder.training.processes import check_processes, is_first_process, launcher
 
 CHECKPOINTS = "checkpoints"
 """The folder of a run that holds what a stopped training carries on from; it goes when training ends."""
@@ -42,6 +43,7 @@ def train(
     data_dir: Path | None = None,
     run_dir: Path | None = None,
     devices: int = 1,
+    nodes: int = 1,
     notify: Callable[[str], None] = lambda _: None,
     callbacks: Sequence[L.Callback] = (),
 ) -> Run:
@@ -55,7 +57,8 @@ def train(
         dataset: ``mnist``, ``digits``, or ``auto``: MNIST, else the bundled digits.
         data_dir: the folder of the four MNIST files, if not the usual places.
         run_dir: the run's folder, new or empty; by default a new one below ``runs/``.
-        devices: how many processes train together, one a device.
+        devices: how many processes train together on each node, one a device.
+        nodes: how many machines train together; something must start a process on each.
         notify: receives the sentences a user should see before it begins.
         callbacks: further Lightning callbacks, such as :class:`mnist_adder.training.Progress`.
 
@@ -65,14 +68,17 @@ def train(
     Raises:
         DesignError: no such design, or a setting that makes no sense.
         DataError: the dataset cannot be had.
-        RunError: the run folder is taken.
+        RunError: the run folder is taken, or the devices and nodes are not those that were started or
+            cannot share the batches.
         KeyboardInterrupt: stopped by Ctrl-C; its argument is the run's folder, for :func:`resume`.
     """
     check_settings(design, preset, settings)  # a mistake is told before anything is downloaded
     corpus = load_corpus(dataset, data_dir, notify)
-    config = configure(corpus, design, preset=preset, settings=settings, seed=seed, devices=devices)
+    config = configure(
+        corpus, design, preset=preset, settings=settings, seed=seed, devices=devices, nodes=nodes
+    )
     run = begin(run_dir, config, corpus, notify)
-    return _fit(run, corpus, callbacks)
+    return fit_fast(run, corpus) if preset == "fast" else fit_run(run, corpus, callbacks)
 
 
 def check_settings(design: str, preset: str | None, settings: Mapping[str, str | float] | None) -> None:
@@ -81,7 +87,9 @@ def check_settings(design: str, preset: str | None, settings: Mapping[str, str |
     Raises:
         DesignError: it does not, or makes no sense.
     """
-    designs.recipe_of(design, preset).replaced(settings or {})
+    recipe = designs.recipe_of(design, preset).replaced(settings or {})
+    if preset == "fast":
+        check_fast(recipe)
 
 
 def configure(
@@ -93,17 +101,21 @@ def configure(
     settings: Mapping[str, str | float] | None = None,
     seed: int = 0,
     devices: int = 1,
+    nodes: int = 1,
 ) -> RunConfig:
     """Everything that a run will depend on, and what it runs on; arguments as for :func:`train`.
 
     Raises:
         DesignError: no such design or preset, or a setting that makes no sense.
-        RunError: the devices cannot share the batches.
+        RunError: the devices and nodes are not those that were started, or cannot share the batches.
     """
     recipe = designs.recipe_of(design, preset).scaled_to(len(corpus.train_digits)).replaced(settings or {})
-    if devices < 1 or recipe.batch_size % devices:
-        raise RunError(f"{devices} devices cannot share batches of {recipe.batch_size} evenly.")
+    check_processes(devices, nodes, recipe.batch_size)
     device = machine.best_device()
+    if preset == "fast":  # a lean loop for processors
+        if devices * nodes > 1:
+            raise RunError("The preset fast trains in one process: leave out --devices and --nodes.")
+        device = torch.device("cpu")
     return RunConfig(
         design=design,
         preset=preset,
@@ -115,6 +127,7 @@ def configure(
         device=machine.describe_device(device),
         precision=machine.best_precision(device),
         devices=devices,
+        nodes=nodes,
         threads=torch.get_num_threads(),
         versions=machine.versions(),
         commit=machine.source_commit(),
@@ -122,7 +135,7 @@ def configure(
 
 
 def begin(run_dir: Path | None, config: RunConfig, corpus: Corpus, notify: Callable[[str], None]) -> Run:
-    """Make the run's folder, and say what begins where."""
+    """Make the run's folder, and say what begins where; of several processes the first one does."""
     folder = run_dir or runs.new_folder(config.preset or config.design, config.seed)
     if not is_first_process():
         return Run(folder, config)
@@ -153,14 +166,25 @@ def resume(
         raise RunError(f"{folder} has ended. Its results: mnist-adder evaluate {folder}")
     corpus = load_corpus(run.config.dataset, data_dir, notify)
     run.check_data(corpus.sha256, corpus.origin)
+    check_processes(run.config.devices, run.config.nodes, run.config.recipe.batch_size)
+    if run.config.preset == "fast":  # it takes a second: from the start
+        return fit_fast(run, corpus)
     checkpoint = folder / CHECKPOINTS / "last.ckpt"
     if is_first_process():
         begin = f"after epoch {len(run.metrics)}" if checkpoint.exists() else "from the start"
         notify(f"{run.config.design} on {corpus.dataset} ({corpus.origin}) carries on {begin}.")
-    return _fit(run, corpus, callbacks, checkpoint if checkpoint.exists() else None)
+    return fit_run(run, corpus, callbacks, checkpoint if checkpoint.exists() else None)
 
 
-def _fit(run: Run, corpus: Corpus, callbacks: Sequence[L.Callback], checkpoint: Path | None = None) -> Run:
+def fit_run(run: Run, corpus: Corpus, callbacks: Sequence[L.Callback], checkpoint: Path | None = None) -> Run:
+    """Do what a run's config says: what :func:`train` does once the folder and the data are there.
+
+    Args:
+        run: whose folder is filled.
+        corpus: whose images are trained on, validated on and tested on.
+        callbacks: as for :func:`train`.
+        checkpoint: what to carry on from, if the run was stopped.
+    """
     L.seed_everything(run.config.seed, verbose=False)
     design = designs.build(run.config.design, run.config.preset)
     trainer = _make_trainer(run, callbacks)
@@ -183,6 +207,7 @@ def _fit(run: Run, corpus: Corpus, callbacks: Sequence[L.Callback], checkpoint: 
     with warnings.catch_warnings():  # Lightning asks torch in an old way, once
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated")
         warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # it is our own
+        warnings.filterwarnings("ignore", "It is recommended to use .*sync_dist=True")  # it joins them
         warnings.filterwarnings("ignore", "You defined a `validation_step` but have no")  # train_on is all
         module = AdderModule(design, run.config.recipe)
         try:
@@ -190,6 +215,8 @@ def _fit(run: Run, corpus: Corpus, callbacks: Sequence[L.Callback], checkpoint: 
         except SystemExit:  # this is how Lightning ends after Ctrl-C
             raise KeyboardInterrupt(run.folder) from None
     train_seconds = seconds_before + time.perf_counter() - started
+    # Where no folder was named each process has made up a name; the first one's is the run's.
+    run = Run(Path(trainer.strategy.broadcast(str(run.folder))), run.config)
     if is_first_process():
         kept_epoch = trainer.current_epoch
         if run.config.recipe.patience:
@@ -207,24 +234,22 @@ def _restore_best(design: Adder, checkpoint: Path) -> int:
     return int(kept["epoch"]) + 1
 
 
-def is_first_process() -> bool:
-    """Whether this is the one that writes, of the processes that train together; a launcher numbers them."""
-    return os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"
-
-
 def _make_trainer(run: Run, callbacks: Sequence[L.Callback]) -> L.Trainer:
     # Lightning greets, advises and says good-bye on standard error; our own lines say what a user needs.
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    recipe, devices, device = run.config.recipe, run.config.devices, machine.best_device()
+    recipe, device = run.config.recipe, machine.best_device()
+    together = run.config.devices * run.config.nodes > 1
     averaging = [] if recipe.average == "none" else [Averaging(recipe)]
     checkpoint = ModelCheckpoint(run.folder / CHECKPOINTS, filename="last", enable_version_counter=False)
     early = early_stopping(recipe, run.folder / CHECKPOINTS) if recipe.patience else []
     return L.Trainer(
         accelerator=device.type,
-        devices=devices,
-        strategy="ddp" if devices > 1 else "auto",
-        sync_batchnorm=devices > 1 and device.type == "cuda",  # torch has it for CUDA alone
+        devices=run.config.devices,
+        num_nodes=run.config.nodes,
+        plugins=launcher(),
+        strategy="ddp" if together else "auto",
+        sync_batchnorm=together and device.type == "cuda",  # torch has it for CUDA alone
         precision=run.config.precision,
         max_epochs=recipe.epochs,
         callbacks=[*averaging, Recorder(run), *early, *callbacks, checkpoint, StopBetweenSteps()],

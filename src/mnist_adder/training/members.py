@@ -18,6 +18,7 @@ from mnist_adder.errors import RunError
 from mnist_adder.runs import Run, load_run
 from mnist_adder.training import fit
 from mnist_adder.training.finish import finish
+from mnist_adder.training.processes import is_first_process
 from mnist_adder.training.series import train_or_carry_on
 
 MEMBERS = "members"
@@ -35,6 +36,7 @@ def train_ensemble(
     data_dir: Path | None = None,
     run_dir: Path | None = None,
     devices: int = 1,
+    nodes: int = 1,
     notify: Callable[[str], None] = lambda _: None,
     callbacks: Callable[[], Sequence[L.Callback]] = lambda: (),
 ) -> Run:
@@ -56,13 +58,21 @@ def train_ensemble(
             data_dir=data_dir,
             run_dir=run_dir,
             devices=devices,
+            nodes=nodes,
             notify=notify,
             callbacks=callbacks(),
         )
     fit.check_settings(design, preset, settings)
     corpus = load_corpus(dataset, data_dir, notify)
     config = fit.configure(
-        corpus, design, preset=preset, members=members, settings=settings, seed=seed, devices=devices
+        corpus,
+        design,
+        preset=preset,
+        members=members,
+        settings=settings,
+        seed=seed,
+        devices=devices,
+        nodes=nodes,
     )
     run = fit.begin(run_dir, config, corpus, notify)
     return _train_members(run, corpus, data_dir, notify, callbacks)
@@ -108,13 +118,15 @@ def _train_members(
                 dataset=config.dataset,
                 data_dir=data_dir,
                 devices=config.devices,
+                nodes=config.nodes,
                 notify=notify,
                 callbacks=callbacks(),
             )
             runs.append(member)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(run.folder) from None
-    if fit.is_first_process():
+    run = Run(runs[0].folder.parents[1], config)  # as the first process named it
+    if is_first_process():
         _join(run, runs, corpus)
     return run
 

@@ -81,6 +81,7 @@ def train_or_carry_on(
     dataset: DatasetName = "auto",
     data_dir: Path | None = None,
     devices: int = 1,
+    nodes: int = 1,
     notify: Callable[[str], None] = lambda _: None,
     callbacks: Sequence[L.Callback] = (),
 ) -> Run:
@@ -101,6 +102,7 @@ def train_or_carry_on(
             data_dir=data_dir,
             run_dir=run_dir,
             devices=devices,
+            nodes=nodes,
             notify=notify,
             callbacks=callbacks,
         )

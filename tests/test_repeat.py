@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from mnist_adder import designs
-from mnist_adder.reports.repeat import command
+from mnist_adder.repeat import command
 from mnist_adder.runs import Run
 
 
@@ -45,6 +45,11 @@ def test_a_preset_is_repeated_by_its_name(trained_run: Run) -> None:
 
 def test_what_is_the_designs_own_is_left_out(trained_run: Run) -> None:
     config = dataclasses.replace(
-        trained_run.config, recipe=designs.get("exact-sum").recipe, dataset="mnist", seed=3, devices=2
+        trained_run.config,
+        recipe=designs.get("exact-sum").recipe,
+        dataset="mnist",
+        seed=3,
+        devices=2,
+        nodes=3,
     )
-    assert command(config) == "mnist-adder train exact-sum --dataset mnist --seed 3 --devices 2"
+    assert command(config) == "mnist-adder train exact-sum --dataset mnist --seed 3 --devices 2 --nodes 3"

@@ -23,6 +23,8 @@ def command(config: RunConfig) -> str:
         words += ["--ensemble", str(config.members)]
     if config.devices > 1:
         words += ["--devices", str(config.devices)]
+    if config.nodes > 1:
+        words += ["--nodes", str(config.nodes)]
     for field in dataclasses.fields(config.recipe):
         value = getattr(config.recipe, field.name)
         # These two depend on how many images there are, so elsewhere they are said in any case.

@@ -1,0 +1,1 @@
+"""The recipes that benchmarks are measured against, written anew from their descriptions."""

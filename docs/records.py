@@ -1,0 +1,91 @@
+"""The table of presets, for ``tables.py``: what files in ``results/`` say of speed, accuracy and size.
+
+A row comes from a file that a script in ``benchmarks/`` has written; where there is no file there is no row.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mnist_adder import designs
+from mnist_adder.designs.layers import dissect
+from mnist_adder.evaluation.compare import Row, mean_std, plus_minus
+
+RESULTS = Path(__file__).parent.parent / "results"
+HEAD = [
+    "| preset | parameters | multiply-adds | seconds of training | both right | runs |",
+    "|---|--:|--:|--:|--:|--:|",
+]
+
+
+def presets() -> str:
+    """All presets, the quickest first, and how they were measured."""
+    return "\n".join([*HEAD, *_fast(), *_size(), *_accuracy()]) + (
+        "\n\nPercent of all 100,000 test pairs on which digit and sum are right, mean ± standard deviation; "
+        "trained on all 60,000 training images. Seconds: for `fast` the median, from the files' bytes to the "
+        "weights, with two threads; for the others the mean, with one."
+    )
+
+
+def _fast() -> list[str]:
+    measured = _read("fast.json")
+    if measured is None:
+        return []
+    ours = measured["fast"]
+    right = ours["joint_accuracy"]
+    accuracy = plus_minus(100 * right["mean"], 100 * right["std"], 2)
+    return [_row("fast", "fast", 1, f"{ours['seconds']['median']:.2f}", accuracy, right["n"])]
+
+
+def _size() -> list[str]:
+    measured = _read("size.json")
+    if measured is None:
+        return []
+    rows = [Row(**row) for row in measured["rows"] if "tiny" in row["design"]]
+    lines = []
+    for row in sorted(rows, key=lambda row: -row.parameters):
+        name = row.design.partition("(")[2].rstrip(")")
+        lines.append(_row(name, name, 1, row.seconds(), row.percent("joint_accuracy"), len(row.seeds)))
+    return lines
+
+
+def _accuracy() -> list[str]:
+    measured = _read("accuracy.json")
+    if measured is None:
+        return []
+    members = len(measured["train_seconds"])
+    seconds = plus_minus(*mean_std(measured["train_seconds"]), 0)
+    together = f"{sum(measured['train_seconds']):.0f}"
+    lines = []
+    for what, found in measured["rows"].items():
+        kind, _, augmented = what.partition(", ")
+        single = kind == "single"
+        name = "best" if single else f"best, ensemble of {members}"
+        right = f"{100 * found['mean']:.2f}"
+        if found["n"] > 1:
+            right = plus_minus(100 * found["mean"], 100 * found["std"], 2)
+        lines.append(
+            _row(
+                f"{name}, {augmented}" if augmented else name,
+                "best",
+                1 if single else members,
+                seconds if single else together,
+                right,
+                found["n"],
+            )
+        )
+    return lines
+
+
+def _row(label: str, preset: str, members: int, seconds: str, accuracy: str, runs: int) -> str:
+    design = designs.build(designs.DEFAULT, preset)
+    cost = members * dissect(design).multiply_adds
+    parameters = members * design.parameter_count()
+    return f"| {label} | {parameters:,} | {cost / 1e6:.1f} M | {seconds} | {accuracy} | {runs} |"
+
+
+def _read(name: str) -> dict[str, Any] | None:
+    path = RESULTS / name
+    return json.loads(path.read_text()) if path.exists() else None
