@@ -7,12 +7,13 @@ PICTURES := accuracy loss learning-rate network samples mistakes
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: help train test check results tables clean
+.PHONY: help train test check results records tables clean
 help:
 	@echo "make train   set up, train our design on MNIST, print what it reached"
 	@echo "make test    set up, then lint, types and the whole test suite"
 	@echo "make check   lint and types alone"
 	@echo "make results train all six designs with three seeds, renew results/, pictures and tables (an hour)"
+	@echo "make records measure speed, accuracy, size, inference and growth anew, with nothing else running (two hours)"
 	@echo "make tables  rebuild the tables of README and docs from results/"
 	@echo "make clean   remove the virtual environment and caches"
 
@@ -36,6 +37,11 @@ results: $(VENV)/run-ready
 	@cp runs/exact-sum/metrics.csv results/exact-sum.csv
 	@$(BIN)/mnist-adder report runs/exact-sum
 	@for name in $(PICTURES); do cp runs/exact-sum/report/figures/$$name.png docs/pictures/; done
+	@$(BIN)/python docs/tables.py
+
+# One script a claim; trainings that are there already are not repeated.
+records: $(VENV)/run-ready
+	@for name in fast accuracy size inference growth; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 	@$(BIN)/python docs/tables.py
 
 tables: $(VENV)/run-ready
