@@ -35,7 +35,15 @@ def evaluate(
     opened = load_run(run)
     metrics = dataclasses.asdict(evaluate_run(opened, split=split, data_dir=data_dir, augment=tta))
     config = opened.config
-    about = {"run": str(run), "design": config.design, "dataset": config.dataset, "split": split, "tta": tta}
+    about = {
+        "run": str(run),
+        "design": config.design,
+        "preset": config.preset,
+        "members": config.members,
+        "dataset": config.dataset,
+        "split": split,
+        "tta": tta,
+    }
     if as_json:
         print(json.dumps({**about, **metrics}))
     else:

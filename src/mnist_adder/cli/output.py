@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mnist_adder.runs import network_name
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -82,7 +84,7 @@ def print_metrics(results: Mapping[str, Any]) -> None:
         "digit answer the same for all ten numbers": "digit_consistency",
         "sum answer contradicts the digit answer": "contradiction",
     }
-    table = make_table(f"{results['design']} on {results['dataset']}, {results['pairs']:,} pairs", "%")
+    table = make_table(f"{network_name(results)} on {results['dataset']}, {results['pairs']:,} pairs", "%")
     for label, name in measures.items():
         table.add_row(label, f"{100 * results[name]:.2f}")
     make_console().print(table)
