@@ -1,8 +1,8 @@
 """How few parameters will do? Train the tiny presets: ``python benchmarks/size.py``.
 
 Each is trained on all training images, ``tiny`` with three seeds, and evaluated once on all test pairs; runs
-that are there are not repeated. The frontier goes to results/size.json and docs/pictures/size.png, with shared-trunk
-on it.
+that are there are not repeated. The frontier goes to results/size.json and docs/pictures/size.png, with
+shared-trunk on it.
 """
 
 from __future__ import annotations

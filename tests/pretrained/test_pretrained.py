@@ -23,14 +23,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_default_is_there_and_all_are_small() -> None:
-    assert "default" in names()
+    assert names() == ["best", "default", "tiny"]
     files = [path for name in names() for path in pretrained_folder(name).iterdir()]
     assert sum(path.stat().st_size for path in files) < 3_000_000
     assert {path.suffix for path in files if path.is_file()} == {".json", ".csv", ".onnx", ".safetensors"}
 
 
 def test_another_name_is_an_error_that_names_those_there_are() -> None:
-    with pytest.raises(RunError, match=r"No weights 'huge' come with the package\. There are: default"):
+    with pytest.raises(RunError, match=r"No weights 'huge' come with the package\. There are: best, default, tiny"):
         load_pretrained("huge")
 
 
