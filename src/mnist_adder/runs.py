@@ -145,7 +145,9 @@ class Run:
         try:
             return load(path.read_bytes())
         except FileNotFoundError:
-            raise RunError(f"{self.folder} has no {path.name}: its training did not end.") from None
+            ended = (self.folder / "results.json").exists()
+            why = "it is kept without, as weights of the package are" if ended else "its training did not end"
+            raise RunError(f"{self.folder} has no {path.name}: {why}.") from None
         except safetensors.SafetensorError as error:
             raise RunError(f"{path} is damaged: {error}.") from None
 

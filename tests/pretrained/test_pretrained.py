@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from mnist_adder import load_pretrained
+from mnist_adder import load_pretrained, report
 from mnist_adder.data import Corpus, load_corpus
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation import evaluate_run
@@ -32,6 +32,11 @@ def test_the_default_is_there_and_all_are_small() -> None:
 def test_another_name_is_an_error_that_names_those_there_are() -> None:
     with pytest.raises(RunError, match=r"No weights 'huge' come with the package\. There are: best, default, tiny"):
         load_pretrained("huge")
+
+
+def test_what_a_report_shows_is_not_shipped_and_that_is_said() -> None:
+    with pytest.raises(RunError, match="has no examples.safetensors: it is kept without"):
+        report([load_pretrained()])
 
 
 @pytest.mark.parametrize("name", names())
