@@ -65,3 +65,18 @@ def test_help_names_the_two_commands(checkout: Path) -> None:
     done = make(checkout, "help")
     assert "make train" in done.stdout
     assert "make test" in done.stdout
+
+
+@pytest.mark.parametrize(("target", "name"), [("browser", "Chromium"), ("office", "LibreOffice")])
+def test_a_program_that_cannot_be_installed(checkout: Path, target: str, name: str) -> None:
+    tools, venv = checkout / "bin", checkout / ".venv"
+    tools.mkdir()
+    venv.mkdir()
+    for tool in ("sh", "id", "make"):
+        (tools / tool).symlink_to(shutil.which(tool) or tool)
+    (tools / "apt-get").write_text("#!/bin/sh\nexit 1\n")
+    (tools / "apt-get").chmod(0o755)
+    for stamp in ("run-ready", "test-ready"):
+        (venv / stamp).touch()
+    (line,) = complaints(make(checkout, target, PATH=str(tools)))
+    assert f"need {name}" in line

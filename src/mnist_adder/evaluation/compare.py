@@ -39,13 +39,19 @@ class Row:
     train_seconds_std: float
 
     def percent(self, measure: str, places: int = 2) -> str:
-        """A measure's mean and deviation in percent, as a person reads it: ``99.12 ± 0.03``."""
+        """A measure's mean and deviation in percent, as a person reads it: ``99.12 ± 0.03``.
+
+        A single seed has no deviation: ``99.12``.
+        """
         mean, std = getattr(self, f"{measure}_mean"), getattr(self, f"{measure}_std")
-        return plus_minus(100 * mean, 100 * std, places)
+        return self._said(100 * mean, 100 * std, places)
 
     def seconds(self, places: int = 0) -> str:
         """Seconds of training, likewise."""
-        return plus_minus(self.train_seconds_mean, self.train_seconds_std, places)
+        return self._said(self.train_seconds_mean, self.train_seconds_std, places)
+
+    def _said(self, mean: float, std: float, places: int) -> str:
+        return plus_minus(mean, std, places) if len(self.seeds) > 1 else f"{mean:.{places}f}"
 
 
 @dataclass(frozen=True, kw_only=True)
