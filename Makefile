@@ -7,7 +7,7 @@ PICTURES := accuracy loss learning-rate network samples mistakes
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: help train test check results records tables clean
+.PHONY: help train test check browser office results records tables clean
 help:
 	@echo "make train   set up, train our design on MNIST, print what it reached"
 	@echo "make test    set up, then lint, types and the whole test suite"
@@ -20,8 +20,23 @@ help:
 train: $(VENV)/run-ready
 	@$(BIN)/mnist-adder train $(ARGS)
 
-test: check
+test: check browser office
 	@$(BIN)/python -m pytest -n auto
+
+# Programs of the system that tests use: $(call program,its commands,what is tested,its name,its package)
+define program
+@for name in $(1); do command -v $$name >/dev/null && exit 0; done; \
+  echo "Installing $(4), for the tests of the $(2) ..." >&2; \
+  if [ "$$(id -u)" = 0 ]; then sudo=; else sudo="sudo -n"; fi; \
+  { $$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends $(4); } >$(VENV)/$(4).log 2>&1 || { \
+    echo "make: the tests of the $(2) need $(3), which could not be installed (why: $(VENV)/$(4).log). Install it: sudo apt-get install $(4)" >&2; exit 1; }
+endef
+
+browser: $(VENV)/test-ready
+	$(call program,chromium chromium-browser google-chrome,page,Chromium,chromium)
+
+office: $(VENV)/test-ready
+	$(call program,soffice libreoffice,worksheet,LibreOffice,libreoffice-calc)
 
 check: $(VENV)/test-ready
 	@$(BIN)/ruff check .

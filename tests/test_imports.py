@@ -39,7 +39,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "pretrained": {"errors", "runs"},
     "inference": {"task", "errors", "files", "designs", "runs", "pretrained"},
+    "serving": {"__init__", "task", "errors", "inference", "pretrained"},
     "reports": {"__init__", "task", "errors", "files", "designs", "runs", "repeat", "evaluation"},
+    "worksheet": {"task", "designs"},
     "cli": {
         "__init__",
         "errors",
@@ -50,6 +52,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "inference",
         "reports",
         "pretrained",
+        "data",
+        "serving",
+        "worksheet",
+        "files",
     },
     "__init__": {"data", "designs", "inference", "pretrained", "reports", "runs", "training"},
     "__main__": {"cli"},
@@ -108,6 +114,7 @@ def test_the_map_has_no_circle() -> None:
         ("import mnist_adder.inference.preprocess", ["sklearn", "scipy", "lightning"]),
         ("import mnist_adder.inference", ["matplotlib"]),
         ("import mnist_adder.reports", ["lightning", "matplotlib.pyplot"]),
+        ("import mnist_adder.serving.server", ["torch", "lightning", "sklearn", "onnx"]),
     ],
 )
 def test_what_is_not_needed_is_not_imported(statement: str, forbidden: list[str]) -> None:

@@ -6,7 +6,10 @@
     ├── DataError        a dataset that cannot be had, read or trusted
     ├── DesignError      a design or a recipe setting that does not exist or makes no sense
     ├── PictureError     a file or array that is no picture of one digit
+    │   ├── UnknownPictureError   a file of no kind that is read
+    │   └── PictureSizeError      a file of too many bytes or pixels
     ├── NumberError      a number that is not one of 0..9
+    ├── AddressError     an address that the HTTP service cannot listen on
     └── RunError         a run folder that is missing, incomplete, taken or contradicts itself
 
 The command line prints the message on one line and exits with 2.
@@ -29,8 +32,20 @@ class PictureError(MnistAdderError, ValueError):
     """A file or an array is no picture of one digit."""
 
 
+class UnknownPictureError(PictureError):
+    """A file is empty, or of no kind that is read: the HTTP service answers 415."""
+
+
+class PictureSizeError(PictureError):
+    """A file has more bytes or pixels than are decoded: the HTTP service answers 413."""
+
+
 class NumberError(MnistAdderError, ValueError):
     """A number is not one of 0..9."""
+
+
+class AddressError(MnistAdderError):
+    """The HTTP service cannot listen on an address: it is taken, or not this machine's."""
 
 
 class RunError(MnistAdderError):

@@ -19,7 +19,18 @@ RunCLI = Callable[..., tuple[int, str, str]]
 def test_help_names_every_command_and_every_command_has_an_example(run_cli: RunCLI) -> None:
     code, out, _ = run_cli("--help")
     assert code == 0
-    for command in ("train", "find-lr", "compare", "evaluate", "report", "predict", "designs"):
+    for command in (
+        "train",
+        "find-lr",
+        "compare",
+        "evaluate",
+        "report",
+        "predict",
+        "designs",
+        "export",
+        "serve",
+        "worksheet",
+    ):
         assert command in out
         code, its_help, _ = run_cli(command, "--help")
         assert code == 0

@@ -111,7 +111,7 @@ def test_a_design_that_does_not_bear_it_is_left_as_it_is(run: Run, training: NDA
 
 
 def test_what_is_missing_or_unfit_is_said(run: Run, training: NDArray[np.float32], tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"has no model\.int8\.onnx.*export_int8"):
+    with pytest.raises(RunError, match=r"has no model\.int8\.onnx.*export RUN --int8"):
         Predictor(run, int8=True)
     with pytest.raises(RunError, match="There is no run folder"):
         export_int8(tmp_path / "none", training)

@@ -75,7 +75,7 @@ class Payload:
         (change(drop_an_output), "something else: it has sum .* must have digit"),
         (move_weights_out, "weights in other files"),
         (hide_that, "weights in other files"),
-        (lambda path: path.unlink(), r"has no model\.onnx.*export_run"),
+        (lambda path: path.unlink(), r"has no model\.onnx.*mnist-adder export RUN"),
         (lambda path: (path.unlink(), path.mkdir()), "cannot be read"),
     ],
     ids=lambda value: getattr(value, "__name__", None),

@@ -17,7 +17,7 @@ from mnist_adder.data import Corpus, load_corpus
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation import evaluate_run
 from mnist_adder.inference import Predictor
-from mnist_adder.pretrained import names, pretrained_folder
+from mnist_adder.pretrained import folder_of, names, pretrained_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,12 +30,14 @@ def test_the_default_is_there_and_all_are_small() -> None:
 
 
 def test_another_name_is_an_error_that_names_those_there_are() -> None:
-    with pytest.raises(RunError, match=r"No weights 'huge' come with the package\. There are: best, default, tiny"):
+    with pytest.raises(
+        RunError, match=r"No weights 'huge' come with the package\. There are: best, default, tiny"
+    ):
         load_pretrained("huge")
 
 
 def test_what_a_report_shows_is_not_shipped_and_that_is_said() -> None:
-    with pytest.raises(RunError, match="has no examples.safetensors: it is kept without"):
+    with pytest.raises(RunError, match=r"has no examples\.safetensors: it is kept without"):
         report([load_pretrained()])
 
 
@@ -79,6 +81,14 @@ def test_predict_works_where_nothing_was_trained(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("5 + 7 = 12\n")
     assert "the weights that come with the package" in done.stderr
+
+
+def test_a_name_means_a_folder_unless_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert folder_of("best") == pretrained_folder("best")
+    assert folder_of("runs/mine") == Path("runs/mine")
+    (tmp_path / "best").mkdir()
+    assert folder_of("best") == Path("best")
 
 
 def test_they_are_in_the_wheel(tmp_path: Path) -> None:

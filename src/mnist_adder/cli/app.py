@@ -37,7 +37,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-RunFolder = Annotated[Path, typer.Argument(help="A run folder, as train made it.", show_default=False)]
+RunFolder = Annotated[
+    Path,
+    typer.Argument(help="A run folder, or default, best or tiny, which come with us.", show_default=False),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(help="The four MNIST files. Default: MNIST_ADDER_DATA, the cache, download."),

@@ -30,9 +30,10 @@ def evaluate(
 ) -> None:
     """Count how often a run is right on all pairs of a split."""
     from mnist_adder.evaluation import evaluate_run
+    from mnist_adder.pretrained import folder_of
     from mnist_adder.runs import load_run
 
-    opened = load_run(run)
+    opened = load_run(folder_of(run))
     metrics = dataclasses.asdict(evaluate_run(opened, split=split, data_dir=data_dir, augment=tta))
     config = opened.config
     about = {
@@ -57,7 +58,8 @@ def predict(
     run: Annotated[
         Path | None,
         typer.Option(
-            help="Which run answers. Default: the newest in runs/, else what comes with us.",
+            help="Which run answers, or default, best or tiny, which come with us. "
+            "Default: the newest in runs/, else default.",
             show_default=False,
         ),
     ] = None,
@@ -65,10 +67,10 @@ def predict(
 ) -> None:
     """Name the digit in a picture and its sum with a number."""
     from mnist_adder.inference import Predictor
-    from mnist_adder.pretrained import pretrained_folder
+    from mnist_adder.pretrained import folder_of, pretrained_folder
 
     with silent_c_libraries():
-        predictor = Predictor(run)
+        predictor = Predictor(None if run is None else folder_of(run))
         answer = predictor.predict(image, number)
     if as_json:
         print(json.dumps(dataclasses.asdict(answer)))

@@ -4,6 +4,7 @@ from mnist_adder.inference.export import export_onnx, export_run
 from mnist_adder.inference.predictor import Predictions, Predictor, check_number, predict
 from mnist_adder.inference.preprocess import preprocess
 from mnist_adder.inference.quantise import export_int8
+from mnist_adder.inference.triton import write_repository
 
 __all__ = [
     "Predictions",
@@ -14,4 +15,5 @@ __all__ = [
     "export_run",
     "predict",
     "preprocess",
+    "write_repository",
 ]

@@ -57,15 +57,19 @@ _RESULTS = (
 )
 
 
-def export_run(run: Run | str | Path) -> Path:
-    """Write the model.onnx of a finished run that has none, and return its path.
+def export_run(run: Run | str | Path, path: Path | None = None) -> Path:
+    """Write the model.onnx of a finished run, and return its path.
+
+    Args:
+        run: a run, or its folder.
+        path: the file; None is model.onnx in the run's folder.
 
     Raises:
         RunError: there is no such run, or its training did not end.
         DesignError: see :func:`export_onnx`.
     """
     opened = load_run(run) if isinstance(run, str | Path) else run
-    path = opened.folder / MODEL
+    path = opened.folder / MODEL if path is None else path
     export_onnx(opened.load_design(), path, metadata=describe(opened.results))
     return path
 

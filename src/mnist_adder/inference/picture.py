@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mnist_adder.errors import PictureError
+from mnist_adder.errors import PictureError, PictureSizeError, UnknownPictureError
 
 Picture: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any]"
 Plane: TypeAlias = NDArray[np.float32]  # (H, W), one number per pixel
@@ -65,7 +65,9 @@ def open_picture(picture: Picture) -> Plane:
             WebP or TIFF, of at most 20 MB and :data:`MAX_PIXELS`; the first frame counts.
 
     Raises:
-        PictureError: it cannot be read, is no picture, is damaged, too large or too small.
+        PictureError: it cannot be read, is damaged, or too small to show a digit.
+        UnknownPictureError: it is no picture of a kind that is read.
+        PictureSizeError: it has more bytes or pixels than are allowed.
     """
     name = repr(os.fspath(picture)) if isinstance(picture, str | os.PathLike) else "the picture"
     try:
@@ -75,7 +77,7 @@ def open_picture(picture: Picture) -> Plane:
             return _from_array(np.asarray(picture))
         return _decode(_read(picture))
     except PictureError as error:
-        raise PictureError(f"{name} {error}") from None
+        raise type(error)(f"{name} {error}") from None
     except Exception as error:  # whatever a hostile file makes Pillow raise
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise PictureError(
@@ -122,12 +124,13 @@ class _Budgeted(io.BytesIO):
 def _decode(data: bytes) -> Plane:
     """Decode a file's bytes, checking what its header promises before decoding what it holds."""
     if not data:
-        raise PictureError(f"is empty; give a {_ALLOWED} file")
+        raise UnknownPictureError(f"is empty; give a {_ALLOWED} file")
     if len(data) > MAX_FILE_BYTES:
-        raise PictureError(f"has more than {MAX_FILE_BYTES // 10**6} MB, the most allowed; save it smaller")
+        most = f"{MAX_FILE_BYTES // 10**6} MB"
+        raise PictureSizeError(f"has more than {most}, the most allowed; save it smaller")
     kind, plugin = next((found for start, found in _FORMATS.items() if data.startswith(start)), ("", ""))
     if not kind:
-        raise PictureError(f"is not a picture of a known kind; give a {_ALLOWED} file")
+        raise UnknownPictureError(f"is not a picture of a known kind; give a {_ALLOWED} file")
     module, opener = plugin.split(".")
     with _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is wrong is said by PictureError or not at all
@@ -155,7 +158,9 @@ def _check_size(size: tuple[int, int], most: float) -> None:
     if min(width, height) < MIN_SIDE:
         raise PictureError(f"is {width} x {height} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed")
     if width * height > most:
-        raise PictureError(f"is {width} x {height} pixels; at most {most:,.0f} are allowed: scale it down")
+        raise PictureSizeError(
+            f"is {width} x {height} pixels; at most {most:,.0f} are allowed: scale it down"
+        )
 
 
 def _from_image(image: Image.Image) -> Plane:

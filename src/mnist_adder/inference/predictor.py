@@ -131,7 +131,8 @@ class Predictor:
         else:
             with ThreadPoolExecutor(self._threads) as pool:  # onnxruntime lets others work while it does
                 pieces = list(pool.map(answer, parts))
-        digits, sums, digit_probabilities, sum_probabilities = map(np.concatenate, zip(*pieces, strict=True))
+        joined = pieces[0] if len(pieces) == 1 else list(map(np.concatenate, zip(*pieces, strict=True)))
+        digits, sums, digit_probabilities, sum_probabilities = joined
         return Predictions(
             digits=digits,
             numbers=numbers,
@@ -182,8 +183,7 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         if path.name == MODEL_INT8:
-            how = "call mnist_adder.inference.export_int8 with the run folder and training images"
-            raise RunError(f"{folder} has no {MODEL_INT8}. Make it: {how}.") from None
+            raise RunError(f"{folder} has no {MODEL_INT8}. Make it: {HOW} --int8") from None
         reason = "its training did not end, or an older version trained it"
         raise RunError(f"{folder} has no {MODEL}: {reason}. Make it: {HOW}.") from None
     except OSError as error:
@@ -196,9 +196,9 @@ def check_images(images: NDArray[np.float32]) -> None:
     Raises:
         PictureError: they have another shape, type or range.
     """
-    found = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
-    shape = np.shape(images)
-    if found != f"float32 {shape}" or shape[1:] != (SIDE, SIDE) or not shape[0]:
+    is_array = isinstance(images, np.ndarray)
+    if not is_array or images.dtype != np.float32 or images.shape[1:] != (SIDE, SIDE) or not len(images):
+        found = f"{images.dtype} {images.shape}" if is_array else type(images).__name__
         wanted = f"a float32 array (N, {SIDE}, {SIDE}) with N at least 1"
         raise PictureError(f"The images are {found}, but must be {wanted}.")
     low, high = float(images.min()), float(images.max())

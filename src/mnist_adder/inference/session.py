@@ -27,7 +27,7 @@ OUTPUTS: _Values = {
 }
 """What comes out of it."""
 
-HOW = "train again, or call mnist_adder.inference.export_run with the run folder"
+HOW = "mnist-adder export RUN"
 """How a user gets a model.onnx; error messages end with it."""
 # An entry of ONNX's external_data with the key "location", however its tag and length are encoded.
 _OTHER_FILE = re.compile(rb"(\x0a|\x8a\x80*\x00)(\x08|\x88\x80*\x00)location")

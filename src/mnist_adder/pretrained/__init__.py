@@ -11,7 +11,7 @@ from pathlib import Path
 from mnist_adder.errors import RunError
 from mnist_adder.runs import Run, load_run
 
-__all__ = ["DEFAULT", "load_pretrained", "names", "pretrained_folder"]
+__all__ = ["DEFAULT", "folder_of", "load_pretrained", "names", "pretrained_folder"]
 
 DEFAULT = "default"
 """The weights that answer where there is no run of the user's own."""
@@ -45,3 +45,9 @@ def load_pretrained(name: str = DEFAULT) -> Run:
         RunError: there is none of this name.
     """
     return load_run(pretrained_folder(name))
+
+
+def folder_of(run: str | Path) -> Path:
+    """The folder that a user means by a path or, where there is no such folder, by one of the names."""
+    path = Path(run)
+    return pretrained_folder(str(run)) if str(run) in names() and not path.is_dir() else path

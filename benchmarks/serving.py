@@ -1,0 +1,197 @@
+"""What the HTTP service bears: ``python benchmarks/serving.py`` with nothing else running, eight minutes.
+
+``mnist-adder serve`` with one worker, as it comes, logging and counting, in a process of its own; the load is
+wrk's (``apt-get install wrk``), with one thread, on the same machine. MNIST's first 500 test images go in as
+28 x 28 arrays in JSON and as PNG files in forms, over 16 and over 256 connections; then over more than it
+lets in, and at last for five minutes over 16, while its memory is watched. Writes results/serving.json and
+prints it. ``--quick`` takes seconds and writes nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime  # type: ignore[import-untyped]
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from mnist_adder import machine
+from mnist_adder.data import load_corpus
+from mnist_adder.files import write_json
+from mnist_adder.serving import Limits
+
+ROOT = Path(__file__).parent.parent
+QUICK = "--quick" in sys.argv[1:]
+SECONDS, SOAK_SECONDS = (2, 6) if QUICK else (15, 300)
+IMAGES = 500
+CONNECTIONS = (16, 256)
+TOO_MANY = 2 * Limits().in_flight
+BOUNDARY = "the-boundary-of-a-form"
+KINDS = {"json": "application/json", "png": f"multipart/form-data; boundary={BOUNDARY}"}
+
+LUA = """
+local kind, path = "%s", "%s"
+local bodies = {}
+for line in io.lines(path) do
+  bodies[#bodies + 1] = (line:gsub("..", function(pair) return string.char(tonumber(pair, 16)) end))
+end
+wrk.method = "POST"
+wrk.headers["Content-Type"] = kind
+local requests, next = {}, 0
+init = function()
+  for place, body in ipairs(bodies) do requests[place] = wrk.format(nil, nil, nil, body) end
+end
+request = function() next = next %% #requests + 1; return requests[next] end
+done = function(summary, latency)
+  local errors = summary.errors
+  io.write(string.format(
+    '{"requests": %%d, "seconds": %%f, "p50_ms": %%f, "p99_ms": %%f, "worst_ms": %%f, ' ..
+    '"refused": %%d, "failed": %%d}\\n',
+    summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
+    latency.max / 1e3, errors.status, errors.connect + errors.read + errors.write + errors.timeout))
+end
+"""
+
+
+def bodies(images: NDArray[np.uint8]) -> dict[str, list[bytes]]:
+    """Each image as both kinds of request, with the numbers 0..9 in turn."""
+    made: dict[str, list[bytes]] = {"json": [], "png": []}
+    for place, image in enumerate(images):
+        asked = {"number": place % 10, "pixels": image.tolist()}
+        made["json"].append(json.dumps(asked, separators=(",", ":")).encode())
+        content = io.BytesIO()
+        Image.fromarray(image).save(content, "PNG")
+        number = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="number"\r\n\r\n{place % 10}\r\n'
+        file = (
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="{place}.png"\r\n'
+            "Content-Type: image/png\r\n\r\n"
+        )
+        made["png"].append(
+            number.encode() + file.encode() + content.getvalue() + f"\r\n--{BOUNDARY}--\r\n".encode()
+        )
+    return made
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[str, int]]:
+    """The service's address and process id; its log goes to a file."""
+    command = [sys.executable, "-m", "mnist_adder", "serve", "--port", "0"]
+    log = folder / "log"
+    with log.open("w") as errors, subprocess.Popen(command, stderr=errors) as process:
+        try:
+            until = time.monotonic() + 60
+            while not (found := re.search(r"running on (http://[\d.:]+)", log.read_text())):
+                if process.poll() is not None or time.monotonic() > until:
+                    raise SystemExit(f"the service does not start: {log.read_text()}")
+                time.sleep(0.1)
+            yield found[1], process.pid
+        finally:
+            process.terminate()
+
+
+def right(url: str, kind: str, asked: list[bytes], digits: NDArray[Any]) -> float:
+    """How often the digit and the sum answered are right: whether these are answers at all."""
+    count = 0
+    for place, body in enumerate(asked):
+        request = urllib.request.Request(url, body, {"Content-Type": KINDS[kind]})
+        with urllib.request.urlopen(request) as response:
+            answer = json.load(response)
+        digit = int(digits[place])
+        count += answer["digit"] == digit and answer["sum"] == digit + place % 10
+    return count / len(asked)
+
+
+def load(script: Path, url: str, connections: int, seconds: int) -> dict[str, Any]:
+    """What wrk measures."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(script), url]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    measured: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    answered = measured["requests"] - measured["refused"]
+    return {"answered_per_second": round(answered / measured["seconds"]), **measured}
+
+
+def memory(pid: int) -> float:
+    """Of the service, in MB."""
+    [kilobytes] = re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return round(int(kilobytes) / 1000, 1)
+
+
+def soak(scripts: dict[str, Path], url: str, pid: int) -> dict[str, Any]:
+    """Both kinds in turn for minutes: errors, and memory after each piece."""
+    pieces, sizes = [], []
+    piece_seconds = max(2, SOAK_SECONDS // 20)
+    for turn in range(SOAK_SECONDS // piece_seconds):
+        pieces.append(load(scripts[("json", "png")[turn % 2]], url, 16, piece_seconds))
+        sizes.append(memory(pid))
+    return {
+        "seconds": round(sum(piece["seconds"] for piece in pieces), 1),
+        "requests": sum(piece["requests"] for piece in pieces),
+        "errors": sum(piece["refused"] + piece["failed"] for piece in pieces),
+        "memory_mb": sizes,
+        "memory_grew_mb": round(sizes[-1] - sizes[1], 1),
+    }
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    """All figures."""
+    corpus = load_corpus("mnist")
+    images, digits = corpus.test_images[:IMAGES].numpy(), corpus.test_digits[:IMAGES].numpy()
+    made = bodies(images)
+    scripts = {}
+    for kind, asked in made.items():
+        data, scripts[kind] = folder / f"{kind}.hex", folder / f"{kind}.lua"
+        data.write_text("\n".join(body.hex() for body in asked) + "\n")
+        scripts[kind].write_text(LUA % (KINDS[kind], data))
+    with serving(folder) as (address, pid):
+        url = f"{address}/predict"
+        accuracy = {kind: right(url, kind, asked, digits) for kind, asked in made.items()}
+        measured = {
+            kind: {str(count): load(script, url, count, SECONDS) for count in CONNECTIONS}
+            for kind, script in scripts.items()
+        }
+        overload = {"connections": TOO_MANY, **load(scripts["png"], url, TOO_MANY, SECONDS)}
+        return {
+            "joint_accuracy": accuracy,
+            "connections": measured,
+            "overload": overload,
+            "soak": soak(scripts, url, pid),
+        }
+
+
+def main() -> None:
+    """Measure, print, and without ``--quick`` write."""
+    if shutil.which("wrk") is None:
+        raise SystemExit("This needs wrk: apt-get install wrk")
+    with tempfile.TemporaryDirectory() as folder:
+        measured = measure(Path(folder))
+    results: dict[str, Any] = {
+        "device": machine.describe_device(torch.device("cpu")),
+        "cores": os.cpu_count(),
+        "workers": 1,
+        "images": IMAGES,
+        "versions": {**machine.versions(), "onnxruntime": onnxruntime.__version__},
+        "commit": machine.source_commit(),
+        **measured,
+    }
+    path = Path(tempfile.gettempdir(), "serving.json") if QUICK else ROOT / "results" / "serving.json"
+    write_json(path, results)
+    print(path.read_text())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""A model.onnx -> a folder that Triton Inference Server, and others that read its layout, serve as it is.
+
+A checked file comes in; ``OUT/NAME/config.pbtxt`` and ``OUT/NAME/1/model.onnx`` go out. Next is
+``tritonserver --model-repository OUT``.
+
+The config names the axis of pairs in every shape (``max_batch_size: 0``), so that requests look the same to
+Triton as to ``mnist-adder serve``; what it gives up for that is Triton's own joining of requests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from mnist_adder.errors import RunError
+from mnist_adder.files import write_bytes, write_text
+from mnist_adder.inference.predictor import MODEL
+from mnist_adder.inference.session import INPUTS, OUTPUTS, open_session
+
+VERSION = "1"
+"""The folder of the one version that is written."""
+_KINDS = {"tensor(float)": "TYPE_FP32", "tensor(int64)": "TYPE_INT64"}
+
+
+def write_repository(content: bytes, name: str, out: Path) -> Path:
+    """Put a model into a model repository, beside others perhaps, and return its own folder.
+
+    Args:
+        content: of a model.onnx or a model.int8.onnx.
+        name: what clients call it: letters, digits, ``.``, ``_`` and ``-``.
+        out: the repository; it is made if there is none. A model of this name is replaced.
+
+    Raises:
+        RunError: the content is no model of ours, the name is no name, or the folder cannot be written.
+    """
+    open_session(content, name)
+    if not re.fullmatch(r"[\w.-]+", name, re.ASCII) or set(name) <= {"."}:
+        raise RunError(f"{name!r} is no name for a model: use letters, digits, '.', '_' and '-'.")
+    folder = out / name
+    try:
+        (folder / VERSION).mkdir(parents=True, exist_ok=True)
+        write_bytes(folder / VERSION / MODEL, content)
+        write_text(folder / "config.pbtxt", _config(name))
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written: {error.strerror}.") from None
+    return folder
+
+
+def _config(name: str) -> str:
+    """The model's description in protobuf's text form; see Triton's model_config.proto."""
+    lines = [
+        f'name: "{name}"',
+        'backend: "onnxruntime"',
+        "max_batch_size: 0  # each shape's first axis is the number of pairs",
+        f"input [\n{_tensors(INPUTS)}\n]",
+        f"output [\n{_tensors(OUTPUTS)}\n]",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _tensors(values: Mapping[str, tuple[str, list[int]]]) -> str:
+    return ",\n".join(
+        f'  {{ name: "{name}", data_type: {_KINDS[kind]}, dims: {[-1, *shape]} }}'
+        for name, (kind, shape) in values.items()
+    )

@@ -1,0 +1,176 @@
+"""Bounds on what a request may ask for, and what happens beyond them: a refusal with the proper status.
+
+A request comes in before anything reads it; within bounds it goes on to the application, else a refusal goes
+out. Nothing here waits for long: what cannot be done soon is refused with 503 and Retry-After, so that
+whoever asks can go elsewhere, instead of a queue that grows until memory ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+
+from mnist_adder.errors import (
+    MnistAdderError,
+    NumberError,
+    PictureError,
+    PictureSizeError,
+    UnknownPictureError,
+)
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much one process of the service takes on."""
+
+    body_bytes: int = 10_000_000
+    """Of one request: photographs of telephones have 3 to 6 MB."""
+    pairs: int = 256
+    """Of one request."""
+    in_flight: int = 512
+    """Requests at a time that have come in and are not yet answered."""
+    held_bytes: int = 200_000_000
+    """Of all their bodies together."""
+    body_seconds: float = 10.0
+    """Until a request's body must have come."""
+    wait_seconds: float = 2.0
+    """Longest wait for a free thread."""
+    work_seconds: float = 10.0
+    """For opening all pictures of one request."""
+    threads: int = 2
+    """That open pictures and answer batches, beside the one that does all the rest."""
+    retry_after_seconds: int = 1
+    """What a refusal for overload asks for."""
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is no error of ours
+    """A request that is not answered, with the HTTP status and one sentence that says why."""
+
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, headers or {}
+
+
+def refusal_of(error: MnistAdderError) -> Refusal:
+    """What a mistake in a picture or a number is to HTTP."""
+    text = str(error)
+    detail = text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    if isinstance(error, PictureSizeError):
+        return Refusal(413, detail)
+    if isinstance(error, UnknownPictureError):
+        return Refusal(415, detail)
+    return Refusal(422 if isinstance(error, PictureError | NumberError) else 500, detail)
+
+
+async def read_body(request: Request, limits: Limits) -> bytes:
+    """The whole body of a request.
+
+    Raises:
+        Refusal: 413, it is too large; 408, it does not come; 400, the connection ended before it had.
+    """
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(limits.body_seconds):
+            while True:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise Refusal(400, "The connection ended before the request had come.")
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > limits.body_bytes:
+                    raise too_large(limits)
+                if not message.get("more_body"):
+                    return parts[0] if len(parts) == 1 else b"".join(parts)
+    except TimeoutError:
+        raise Refusal(408, f"The body did not come within {limits.body_seconds:g} seconds.") from None
+
+
+def too_large(limits: Limits) -> Refusal:
+    """For a body with too many bytes."""
+    return Refusal(413, f"The body has more than {limits.body_bytes:,} bytes, the most allowed.")
+
+
+class Load:
+    """What is in flight now, in this process."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.requests = 0
+        self.held_bytes = 0
+
+    def enter(self, content_length: int | None, *, always: bool) -> int:
+        """Let a request in and return how many bytes it may hold, for :meth:`leave`.
+
+        Args:
+            content_length: of its body, None where that is not known.
+            always: however much is in flight. So who watches the service sees that it is busy, not dead.
+
+        Raises:
+            Refusal: 413, its body is too large; 503, too much is in flight.
+        """
+        limits = self.limits
+        if content_length is not None and content_length > limits.body_bytes:
+            raise too_large(limits)
+        holds = limits.body_bytes if content_length is None else content_length
+        full = self.requests >= limits.in_flight or self.held_bytes + holds > limits.held_bytes
+        if full and not always:
+            raise overloaded(limits)
+        self.requests += 1
+        self.held_bytes += holds
+        return holds
+
+    def leave(self, holds: int) -> None:
+        """Let it go."""
+        self.requests -= 1
+        self.held_bytes -= holds
+
+
+def overloaded(limits: Limits) -> Refusal:
+    """For more requests than can be answered soon."""
+    return Refusal(
+        503,
+        f"Too much is being asked at once: try again in {limits.retry_after_seconds} s.",
+        {"Retry-After": str(limits.retry_after_seconds)},
+    )
+
+
+class Workers:
+    """A few threads for work that would keep other requests waiting."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._free = asyncio.Semaphore(limits.threads)
+        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="worker")
+        self.busy = 0
+        """How many calls of :meth:`run` have not returned."""
+
+    async def run(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        """Call ``work`` in one of the threads, once one is free.
+
+        Raises:
+            Refusal: 503, none became free in time.
+        """
+        self.busy += 1
+        try:
+            try:
+                async with asyncio.timeout(self._limits.wait_seconds):
+                    await self._free.acquire()
+            except TimeoutError:
+                raise overloaded(self._limits) from None
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+            finally:
+                self._free.release()
+        finally:
+            self.busy -= 1
+
+    def close(self) -> None:
+        """Wait for what they are at and end them."""
+        self._pool.shutdown()

@@ -1,0 +1,94 @@
+"""What the service counts, in Prometheus' text format.
+
+Requests, their times and the digits answered come in one by one; /metrics hands out the totals. With several
+processes each writes its own to a folder, and whichever is asked adds them up.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""prometheus_client's own: the folder that processes share."""
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """The counters of one process."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody reads
+        self._registry = CollectorRegistry()
+        self._shared = FOLDER_VARIABLE in os.environ
+        if not self._shared:
+            ProcessCollector(registry=self._registry)  # memory, processor time, open files
+        self._requests = Counter(
+            "mnist_adder_requests",
+            "Requests that were answered or refused.",
+            ["method", "route", "status"],
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "mnist_adder_request_seconds",
+            "From a request's head to the end of its answer.",
+            ["route"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._answers = Counter(
+            "mnist_adder_answers",
+            "Pairs answered, by model and by the digit answered.",
+            ["model", "digit"],
+            registry=self._registry,
+        )
+        self.in_flight = Gauge(
+            "mnist_adder_in_flight",
+            "Requests that have come in and are not yet answered.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self._known: dict[tuple[str, ...], Counter | Histogram] = {}
+
+    def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request; ``route`` is the pattern of its path, never the path itself, which has no end."""
+        requests = self._known.get((method, route, str(status)))
+        if requests is None:  # finding a labelled counter takes longer than counting
+            requests = self._known[method, route, str(status)] = self._requests.labels(method, route, status)
+        times = self._known.get((route,)) or self._known.setdefault((route,), self._seconds.labels(route))
+        requests.inc()  # type: ignore[union-attr]
+        times.observe(seconds)  # type: ignore[union-attr]
+
+    def count_answers(self, model: str, digits: Iterable[int]) -> None:
+        """Count the digits that a model answered."""
+        for digit in digits:
+            key = ("answer", model, "0123456789"[digit], "")
+            answers = self._known.get(key)
+            if answers is None:
+                answers = self._known[key] = self._answers.labels(model, digit)
+            answers.inc()  # type: ignore[union-attr]
+
+    def text(self) -> bytes:
+        """All of it, as Prometheus reads it."""
+        if not self._shared:
+            return generate_latest(self._registry)
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)

@@ -1,0 +1,187 @@
+"""The worksheet calculated by LibreOffice from nothing but its formulas, against PyTorch's autograd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from mnist_adder.designs.argmax_regression import ArgmaxRegression
+from mnist_adder.designs.blocks import add_distributions
+from mnist_adder.worksheet import Worksheet, autograd
+from mnist_adder.worksheet.book import Cell
+from mnist_adder.worksheet.check import Sheets
+from mnist_adder.worksheet.small_network import COLUMNS, UPDATES, Row
+
+Values = dict[str, list[tuple[object, ...]]]
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Calculated:
+    """A workbook after LibreOffice, read by the cells' meaning."""
+
+    values: Values
+
+    def word(self, cell: Cell) -> object:
+        return self.values[cell.sheet][cell.row][cell.column]
+
+    def number(self, cell: Cell) -> float:
+        found = self.word(cell)
+        assert isinstance(found, int | float), f"{cell.address} is {found!r}"
+        return float(found)
+
+    def numbers(self, cells: Sequence[Cell]) -> list[float]:
+        return [self.number(cell) for cell in cells]
+
+
+@pytest.fixture(scope="module")
+def changes(uncalculated: Worksheet) -> dict[Cell, float]:
+    sheets = uncalculated.sheets
+    s = sheets.settings
+    small = {s.rate: 0.8, s.weights[0]: 0.7, s.weights[6]: -0.3, s.biases[0]: 0.35, s.biases[1]: 0.6}
+    head = {sheets.head_rate: 0.001, sheets.head[0].parameters[3]: 0.5, sheets.head[2].digit: 9.0}
+    exact = {sheets.exact.logits[5]: -1.5, sheets.exact.digit: 8.0, sheets.exact.number: 9.0}
+    return small | {sheets.rates[5]: 3.0} | head | exact
+
+
+@pytest.fixture(scope="module")
+def calculated(
+    uncalculated: Worksheet,
+    changes: dict[Cell, float],
+    change: Callable[[bytes, Mapping[Cell, float]], bytes],
+    recalculate: Callable[[Mapping[str, bytes]], dict[str, Values]],
+) -> dict[str, Calculated]:
+    content = uncalculated.content
+    even = dict.fromkeys(uncalculated.sheets.exact.number_probabilities, 0.1)
+    found = recalculate(
+        {"written": content, "changed": change(content, changes), "even": change(content, even)}
+    )
+    return {name: Calculated(values) for name, values in found.items()}
+
+
+@pytest.fixture(params=["written", "changed"])
+def one(request: pytest.FixtureRequest, calculated: dict[str, Calculated]) -> Calculated:
+    return calculated[request.param]
+
+
+def assert_close(found: Sequence[float], expected: torch.Tensor, what: str) -> None:
+    difference = (torch.tensor(found, dtype=torch.float64) - expected).abs().max().item()
+    assert difference <= TOLERANCE, f"{what} is {difference} away"
+
+
+def small_network(one: Calculated, sheets: Sheets, rate: Cell) -> dict[str, torch.Tensor]:
+    s = sheets.settings
+    inputs, targets, weights, biases = map(one.numbers, (s.inputs, s.targets, s.weights, s.biases))
+    return autograd.small_network(inputs, targets, weights, biases, one.number(rate), UPDATES)
+
+
+def assert_network(one: Calculated, rows: Sequence[Row], expected: dict[str, torch.Tensor]) -> None:
+    for name, _ in COLUMNS:
+        if name in expected:
+            assert_close(one.numbers([row[name] for row in rows]), expected[name], name)
+
+
+def test_before_libreoffice_there_are_no_values(
+    uncalculated: Worksheet, read: Callable[[bytes], Values], calculated: dict[str, Calculated]
+) -> None:
+    error = uncalculated.sheets.small[0]["E_total"]
+    assert Calculated(read(uncalculated.content)).word(error) == 0
+    assert calculated["written"].number(error) == pytest.approx(0.242519857, abs=5e-10)
+
+
+def test_every_formula_comes_to_its_stored_value(
+    worksheet: Worksheet, read: Callable[[bytes], Values], calculated: dict[str, Calculated]
+) -> None:
+    stored, count = read(worksheet.content), 0
+    for title, rows in calculated["written"].values.items():
+        for line, (left, right) in enumerate(zip(rows, stored[title], strict=False)):
+            for column, (found, expected) in enumerate(zip(left, right, strict=False)):
+                if isinstance(expected, int | float):
+                    assert found == pytest.approx(expected, abs=TOLERANCE), (title, line, column)
+                    count += 1
+                else:
+                    assert (found or "") == (expected or ""), (title, line, column)
+    assert count > 55_000
+
+
+def test_small_network(one: Calculated, uncalculated: Worksheet) -> None:
+    sheets = uncalculated.sheets
+    assert_network(one, sheets.small, small_network(one, sheets, sheets.settings.rate))
+
+
+def test_learning_rates(one: Calculated, uncalculated: Worksheet) -> None:
+    sheets = uncalculated.sheets
+    for rate, rows in zip(sheets.rates, sheets.runs, strict=True):
+        assert_network(one, rows, small_network(one, sheets, rate))
+
+
+def test_adder_head(one: Calculated, uncalculated: Worksheet) -> None:
+    rows = uncalculated.sheets.head
+    parameters, rate = one.numbers(rows[0].parameters), one.number(uncalculated.sheets.head_rate)
+    digits, numbers = one.numbers([row.digit for row in rows]), one.numbers([row.number for row in rows])
+    expected = autograd.adder_head(parameters, digits, numbers, rate)
+    assert_close(one.numbers([row.answer for row in rows]), expected["answer"], "answer")
+    assert_close(one.numbers([row.error for row in rows]), expected["error"], "error")
+    for update, row in enumerate(rows):
+        assert_close(one.numbers(row.parameters), expected["parameters"][update], f"parameters {update}")
+        assert_close(one.numbers(row.slopes), expected["slopes"][update], f"slopes {update}")
+
+
+def test_adder_head_over_all_pairs(one: Calculated, uncalculated: Worksheet) -> None:
+    row = uncalculated.sheets.head[-1]
+    head = ArgmaxRegression().head.double()
+    torch.nn.utils.vector_to_parameters(
+        torch.tensor(one.numbers(row.parameters), dtype=torch.float64), head.parameters()
+    )
+    pairs = torch.cartesian_prod(torch.arange(10.0), torch.arange(10.0)).double()
+    with torch.no_grad():
+        answers = head(pairs).squeeze(1)
+    sheet = one.values[row.answer.sheet][row.answer.row]
+    assert sheet[10] == pytest.approx((answers - pairs.sum(1)).square().mean().item(), abs=TOLERANCE)
+    right = (answers.round() == pairs.sum(1)).sum().item()
+    words = [str(row[11]) for row in one.values[row.answer.sheet]]
+    (line,) = (line for line, word in enumerate(words) if word.startswith("Down: the digit"))
+    assert one.values[row.answer.sheet][line][21] == right
+
+
+def test_exact_sum(one: Calculated, uncalculated: Worksheet) -> None:
+    e = uncalculated.sheets.exact
+    expected = autograd.exact_sum(one.numbers(e.logits), int(one.number(e.digit)), int(one.number(e.number)))
+    assert_close(one.numbers(e.digit_probabilities), expected["digit_probabilities"], "P(digit)")
+    assert_close(one.numbers(e.sum_probabilities), expected["sum_probabilities"], "P(sum)")
+    assert_close(one.numbers([e.digit_loss, e.sum_loss]), expected["losses"], "losses")
+    for name, cells in (("digit", e.digit_slopes), ("sum", e.sum_slopes)):
+        assert_close(one.numbers(cells), expected[f"{name}_slopes"], name)
+    assert_close(one.numbers(e.slopes), expected["slopes"], "slopes")
+
+
+def test_exact_sum_of_a_number_that_is_a_distribution(
+    calculated: dict[str, Calculated], uncalculated: Worksheet
+) -> None:
+    one, e = calculated["even"], uncalculated.sheets.exact
+    z = torch.tensor([one.numbers(e.logits)], dtype=torch.float64, requires_grad=True)
+    scores = add_distributions(z.log_softmax(1), torch.full((1, 10), 0.1, dtype=torch.float64))
+    loss = -scores[0, int(one.number(e.digit) + one.number(e.number))]
+    (slopes,) = torch.autograd.grad(loss, z)
+    assert_close(one.numbers(e.sum_probabilities), scores[0].exp().detach(), "P(sum)")
+    assert one.number(e.sum_loss) == pytest.approx(loss.item(), abs=TOLERANCE)
+    assert_close(one.numbers(e.sum_slopes), slopes[0], "slopes")
+
+
+def test_a_changed_input_moves_what_follows(
+    calculated: dict[str, Calculated], uncalculated: Worksheet, changes: dict[Cell, float]
+) -> None:
+    sheets = uncalculated.sheets
+    for cell in (sheets.small[-1]["E_total"], sheets.head[-1].answer, sheets.exact.slopes[0]):
+        assert abs(calculated["changed"].number(cell) - calculated["written"].number(cell)) > 1e-3
+    for cell, number in changes.items():
+        assert calculated["changed"].number(cell) == number
+
+
+def test_checks_tell_a_changed_input_from_a_difference(calculated: dict[str, Calculated]) -> None:
+    for name, verdicts in (("written", {"agrees"}), ("changed", {"inputs changed"})):
+        column = [row[4] for row in calculated[name].values["Check"][5:]]
+        assert {word for word in column if word} == verdicts
