@@ -48,8 +48,8 @@ def _ratios() -> str:
     epochs = "one of its five epochs measured" if slow["epochs_measured"] == 1 else "all its epochs measured"
     reached = f"{public['seconds']['median']:.1f} s to {100 * public['joint_accuracy']['mean']:.2f} %"
     return (
-        f"\n\n`fast` is {times['public']} times as quick as the fastest public PyTorch recipe we know ({reached}; "
-        f"{times['public, channels last']} times if that is given channels-last memory), medians of "
+        f"\n\n`fast` is {times['public']} times as quick as the fastest public PyTorch recipe we know "
+        f"({reached}; {times['public, channels last']} times if that is given channels-last memory), medians of "
         f"{public['seconds']['n']} pairs run in turn on {measured['cores']} cores of {measured['device']}; "
         f"and {slow['ratio_of_seconds']:.0f} times as quick as `logit-mlp` trained as its source describes "
         f"({slow['seconds']:.0f} s, {epochs}). The least that its multiply-adds and the unpacking can cost "
