@@ -64,8 +64,8 @@ def export(
         _write(opened, out, int8=int8, data_dir=data_dir)
         print(f"The model is {out}, {out.stat().st_size:,} bytes")
         return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "model.onnx"
         _write(opened, path, int8=int8, data_dir=data_dir)
         model = write_repository(path.read_bytes(), name, out or Path("model-repository"))
     print(f"The model lies in {model}")
