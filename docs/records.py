@@ -51,7 +51,8 @@ def _ratios() -> str:
         f"\n\n`fast` is {times['public']} times as quick as the fastest public PyTorch recipe we know "
         f"({reached}; {times['public, channels last']} times if that is given channels-last memory), "
         f"medians of {public['seconds']['n']} pairs run in turn on {measured['cores']} cores of "
-        f"{measured['device']}; and {slow['ratio_of_seconds']:.0f} times as quick as `logit-mlp` trained as its source describes "
+        f"{measured['device']}; and {slow['ratio_of_seconds']:.0f} times as quick as `logit-mlp` trained as "
+        "its source describes "
         f"({slow['seconds']:.0f} s, {epochs}). The least that its multiply-adds and the unpacking can cost "
         f"here is {floor['seconds']:.2f} s; it takes {floor['times_above']:.1f} times that."
     )
