@@ -26,6 +26,9 @@ def encode(array: NDArray[np.uint8]) -> bytes:
     return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
 
 
+PACKED = gzip.compress(encode(IMAGES), mtime=0)  # the same in every process that collects tests
+
+
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("idx") / "some-idx3-ubyte"
@@ -97,9 +100,9 @@ def test_a_changed_byte_of_gzip_never_changes_the_array(
         (b"\0\0\x08\x02\0\0\0\x01\0\0\0\x01a", "starts with 00 00 08 02"),  # a table
         (b"\0\0\x08\x03\0\0\0\x01", "is truncated"),
         (encode(IMAGES)[:-1], "is truncated: 39 bytes, where its header (2 x 3 x 4) asks for 40"),
-        (gzip.compress(encode(IMAGES))[:-9], "its gzip data end too early"),
-        (gzip.compress(encode(IMAGES))[:-8] + bytes(8), "is damaged"),
-        (gzip.compress(encode(IMAGES)) * 2, "after its gzip data"),
+        (PACKED[:-9], "its gzip data end too early"),
+        (PACKED[:-8] + bytes(8), "is damaged"),
+        (PACKED * 2, "after its gzip data"),
     ],
 )
 def test_the_message_says_what_is_wrong(path: Path, content: bytes, words: str) -> None:
