@@ -56,9 +56,9 @@ def calculated(
 ) -> dict[str, Calculated]:
     content = uncalculated.content
     even = dict.fromkeys(uncalculated.sheets.exact.number_probabilities, 0.1)
-    found = recalculate(
-        {"written": content, "changed": change(content, changes), "even": change(content, even)}
-    )
+    biases = dict(zip(uncalculated.sheets.settings.biases, (0.35, 0.60), strict=True))
+    ways = {"changed": changes, "even": even, "biases": biases}
+    found = recalculate({"written": content, **{name: change(content, way) for name, way in ways.items()}})
     return {name: Calculated(values) for name, values in found.items()}
 
 
@@ -110,6 +110,16 @@ def test_every_formula_comes_to_its_stored_value(
 def test_small_network(one: Calculated, uncalculated: Worksheet) -> None:
     sheets = uncalculated.sheets
     assert_network(one, sheets.small, small_network(one, sheets, sheets.settings.rate))
+
+
+def test_the_known_numbers(calculated: dict[str, Calculated], uncalculated: Worksheet) -> None:
+    sheets = uncalculated.sheets
+    first = [row["E_total"] for row in sheets.small[:2]]
+    assert calculated["written"].numbers(first) == pytest.approx([0.242519857, 0.235495378], abs=5e-10)
+    assert calculated["biases"].numbers(first) == pytest.approx([0.298371109, 0.291027774], abs=5e-10)
+    ends = [rows[100]["E_total"] for rows in sheets.runs]
+    known = [0.133511, 0.079166, 0.029167, 0.016387, 0.012395, 0.005160]
+    assert calculated["written"].numbers(ends) == pytest.approx(known, abs=5e-7)
 
 
 def test_learning_rates(one: Calculated, uncalculated: Worksheet) -> None:
