@@ -76,7 +76,9 @@ def service() -> Generator[str, None, None]:
         process.stderr.close()
 
 
-@pytest.fixture(scope="session")
+# No longer than a module: while Playwright is there an event loop runs in this thread, and tests elsewhere
+# that start one of their own would fail.
+@pytest.fixture(scope="module")
 def browser() -> Generator[Browser, None, None]:
     """The system's Chromium."""
     if CHROMIUM is None:

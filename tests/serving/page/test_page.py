@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import urllib.request
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from mnist_adder import serving
 
@@ -80,6 +81,15 @@ def test_bars_and_what_the_network_sees(page: Page, draw: Draw) -> None:
     assert pixels == np.ravel(answer["seen"]).tolist()
 
 
+def tap(key: Locator) -> None:
+    """Tap until it counts: on a busy machine a finger may rest so long that it is a long press."""
+    for _ in range(4):
+        key.tap()
+        with contextlib.suppress(AssertionError):
+            return expect(key).to_be_checked(timeout=3_000)
+    return expect(key).to_be_checked()
+
+
 def test_drawn_by_touch_on_a_phone_the_page_stays_where_it_is(visit: Visit, places: Places) -> None:
     phone = {"width": 320, "height": 560}
     with visit(viewport=phone, has_touch=True, is_mobile=True) as page:
@@ -99,7 +109,7 @@ def test_drawn_by_touch_on_a_phone_the_page_stays_where_it_is(visit: Visit, plac
         size = key.bounding_box()
         assert size
         assert min(size["width"], size["height"]) >= 44  # a fingertip
-        key.tap()
+        tap(key)
         reads(page, "3 + 2 = 5")
 
 
