@@ -82,7 +82,7 @@ def test_tensorboard_shows_every_figure_of_every_epoch(trained_run: Run) -> None
             expected_values = [row["validation_joint_accuracy"] for row in rows]
             assert [value for *_, value in points] == pytest.approx(expected_values)
         finally:
-            server.terminate()
+            server.kill()  # it does not always listen to SIGTERM, and has nothing to lose
 
 
 class ControlCWhereItIsLost(L.Callback):
