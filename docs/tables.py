@@ -156,8 +156,35 @@ def growth() -> str:
     )
 
 
+def serving() -> str:
+    """What the HTTP service bears."""
+    results = json.loads((RESULTS / "serving.json").read_text())
+    kinds = {"json": "28 x 28 arrays as JSON", "png": "PNG files in forms"}
+    lines = [
+        "| requests | connections | answers a second | median, ms | 99 %, ms | errors |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for kind, words in kinds.items():
+        for connections, load in results["connections"][kind].items():
+            lines.append(
+                f"| {words} | {connections} | {load['answered_per_second']:,} | {load['p50_ms']:.1f} "
+                f"| {load['p99_ms']:.1f} | {load['refused'] + load['failed']} |"
+            )
+    soak, over = results["soak"], results["overload"]
+    memory = f"{soak['memory_mb'][1]:.0f} to {soak['memory_mb'][-1]:.0f} MB"
+    lines.append(
+        f"\nOne worker and the load generator together on {results['cores']} cores of {results['device']}. "
+        f"Over {over['connections']:,} connections {over['answered_per_second']:,} PNG files a second are "
+        f"answered and {over['refused'] / over['seconds']:,.0f} refused with 503. In {soak['seconds']:.0f} "
+        f"seconds at 16 connections, {soak['requests']:,} requests had {soak['errors']} errors, and memory "
+        f"went from {memory}."
+    )
+    return "\n".join(lines)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
-    block.__name__: block for block in (comparison, words, log, assignment, meetings, speed, growth, presets)
+    block.__name__: block
+    for block in (comparison, words, log, assignment, meetings, speed, growth, presets, serving)
 }
 
 
