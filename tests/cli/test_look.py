@@ -28,6 +28,7 @@ def test_designs_lists_all_of_them(run_cli: RunCLI) -> None:
     assert code == 0
     for name in designs.names():
         assert name in out
+    assert "exact-sum --preset tiny: 99.4 % with fewer than 10,000 parameters" in out
     rows = json.loads(run_cli("designs", "--json")[1])["designs"]
     assert {row["name"]: row["parameters"] for row in rows}["binary-sum"] == 6_772_272
 

@@ -96,6 +96,7 @@ def designs(as_json: AsJson = False) -> None:
             "meeting": design.meeting,
             "losses": design.objective,
             "source": design.source.title if design.source else "ours",
+            "presets": {preset: made.purpose for preset, made in design.presets.items()},
         }
         for name, design in ((name, registry.get(name)) for name in registry.names())
     ]
@@ -105,7 +106,11 @@ def designs(as_json: AsJson = False) -> None:
     table = make_table("design", "parameters", "how the inputs meet", "losses", "source")
     for row in rows:
         table.add_row(row["name"], f"{row['parameters']:,}", row["meeting"], row["losses"], row["source"])
-    make_console().print(table)
+    console = make_console()
+    console.print(table)
+    for row in rows:
+        for preset, purpose in row["presets"].items():
+            console.print(f"{row['name']} --preset {preset}: {purpose}", highlight=False)
 
 
 @app.command(epilog="Example: mnist-adder report runs/exact-sum")

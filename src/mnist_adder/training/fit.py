@@ -78,7 +78,7 @@ def train(
         corpus, design, preset=preset, settings=settings, seed=seed, devices=devices, nodes=nodes
     )
     run = begin(run_dir, config, corpus, notify)
-    return fit_fast(run, corpus) if preset == "fast" else fit_run(run, corpus, callbacks)
+    return fit_run(run, corpus, callbacks)
 
 
 def check_settings(design: str, preset: str | None, settings: Mapping[str, str | float] | None) -> None:
@@ -167,8 +167,6 @@ def resume(
     corpus = load_corpus(run.config.dataset, data_dir, notify)
     run.check_data(corpus.sha256, corpus.origin)
     check_processes(run.config.devices, run.config.nodes, run.config.recipe.batch_size)
-    if run.config.preset == "fast":  # it takes a second: from the start
-        return fit_fast(run, corpus)
     checkpoint = folder / CHECKPOINTS / "last.ckpt"
     if is_first_process():
         begin = f"after epoch {len(run.metrics)}" if checkpoint.exists() else "from the start"
@@ -185,6 +183,8 @@ def fit_run(run: Run, corpus: Corpus, callbacks: Sequence[L.Callback], checkpoin
         callbacks: as for :func:`train`.
         checkpoint: what to carry on from, if the run was stopped.
     """
+    if run.config.preset == "fast":  # a loop of its own, which takes a second: never carried on
+        return fit_fast(run, corpus)
     L.seed_everything(run.config.seed, verbose=False)
     design = designs.build(run.config.design, run.config.preset)
     trainer = _make_trainer(run, callbacks)
