@@ -1,8 +1,9 @@
 """What all tests share: the data they run on, and the rule that nothing is skipped in CI.
 
 ``corpus`` is real MNIST where ``MNIST_ADDER_DATA`` names its folder, else the bundled digits; tests that
-take it pass with either. Tests marked ``mnist`` need the real files. Tests marked ``gpu`` are left out
-altogether where there is no CUDA device. With ``CI=true`` any test that is skipped has failed.
+take it pass with either. ``faults`` counts attempts to break things. Tests marked ``mnist`` need the real
+files. Tests marked ``gpu`` are left out altogether where there is no CUDA device. With ``CI=true`` any test
+that is skipped has failed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from tests.attempts import faults as faults
 
 from mnist_adder.data import Corpus, load_corpus
 from mnist_adder.runs import Run
