@@ -205,7 +205,7 @@ def _brightness(image: Image.Image) -> Plane:
         colours = _shrink(image.convert("RGBA")) / np.float32(255)
         return _without_alpha(colours[..., :3], colours[..., 3])
     if image.mode in ("1", "L"):
-        return _shrink(image.convert("L")) / np.float32(255)
+        return _shrink(image if image.mode == "L" else image.convert("L")) / np.float32(255)
     return _grey(_shrink(image.convert("RGB")) / np.float32(255))
 
 

@@ -161,22 +161,24 @@ def _label(padded: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp
     Returns (R,) each: start, end (one past), counted along the rows laid end to end, and part 0..P-1.
     """
     width = padded.shape[1]
-    change = np.flatnonzero(np.diff(padded.ravel().view(np.int8), prepend=0))
+    flat = padded.ravel()
+    change = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     starts, ends = change[::2], change[1::2]
     first = np.searchsorted(ends, starts + width, side="left")  # the runs below that touch each run
-    below = np.searchsorted(starts, ends + width, side="right") - first
-    upper = np.repeat(np.arange(starts.size), below)
-    lower = np.arange(upper.size) - np.repeat(below.cumsum() - below - first, below)
-    root = np.arange(starts.size)
-    while True:  # each turn joins neighbouring trees and flattens them, so that few are needed
-        least = np.minimum(root[upper], root[lower])
-        joined = root.copy()
-        np.minimum.at(joined, root[upper], least)
-        np.minimum.at(joined, root[lower], least)
-        joined = joined[joined]
-        if np.array_equal(joined, root):
-            return starts, ends, np.cumsum(root == np.arange(root.size))[root] - 1
-        root = joined
+    last = np.searchsorted(starts, ends + width, side="right")
+    root = list(range(starts.size))  # a forest: each run points at an earlier one of its part, or itself
+    for upper, (low, high) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
+        for lower in range(low, high):
+            one, other = upper, lower
+            while root[one] != one:
+                root[one] = one = root[root[one]]  # halves the way for those that come after
+            while root[other] != other:
+                root[other] = other = root[root[other]]
+            root[max(one, other)] = min(one, other)
+    for run, earlier in enumerate(root):
+        root[run] = root[earlier]
+    roots = np.array(root, dtype=np.intp)
+    return starts, ends, np.cumsum(roots == np.arange(roots.size))[roots] - 1
 
 
 def stroke_width(ink: Plane) -> float:
@@ -213,11 +215,14 @@ def _spread(plane: NDArray[_T], radius: float) -> NDArray[_T]:
     reach = int(radius)
     height, width = plane.shape
     padded = _pad(plane, reach, reach)
-    spread = plane.copy()
-    for y in range(-reach, reach + 1):
-        half = int((radius**2 - y**2) ** 0.5)
-        for x in range(-half, half + 1):
-            np.maximum(spread, padded[reach + y :, reach + x :][:height, :width], out=spread)
+    along, spread, half = padded[:, reach : reach + width].copy(), plane.copy(), 0
+    for y in range(reach, -1, -1):  # rows far from the middle take few columns, and each nearer one some more
+        for x in range(half + 1, int((radius**2 - y**2) ** 0.5) + 1):
+            for shifted in (padded[:, reach - x :], padded[:, reach + x :]):
+                np.maximum(along, shifted[:, :width], out=along)
+            half = x
+        for row in {reach - y, reach + y}:
+            np.maximum(spread, along[row : row + height], out=spread)
     return spread
 
 

@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,37 +126,78 @@ async def ask(
 
 
 class Together:
-    """Asks a model once about all that was asked in the same turn of the event loop.
+    """Asks the models once about all that has come in while they were busy.
 
-    Nothing waits for more to come: a request alone is answered at once, and many together take less time than
-    they would one after the other.
+    Nothing waits for more to come: a request alone is answered on the spot, as handing it to a thread would
+    take longer. Several go to a thread, since onnxruntime works beside Python: meanwhile the next ones are
+    read, and whoever comes then goes along in the next turn.
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[str, list[tuple[Images, int, asyncio.Future[Predictions]]]] = {}
+        self._waiting: list[_Waiting] = []
+        self._busy = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="models")
 
     async def ask(self, model: Model, image: Images, number: int) -> Predictions:
         """The model's answer to one image (1, 28, 28) in [0, 1] and a number."""
         loop = asyncio.get_running_loop()
-        waiting = self._waiting.setdefault(model.name, [])
-        if not waiting:
-            loop.call_soon(self._answer, model)
-        future: asyncio.Future[Predictions] = loop.create_future()
-        waiting.append((image, number, future))
-        return await future
+        one = _Waiting(model, image, number, loop.create_future())
+        self._waiting.append(one)
+        if not self._busy:
+            self._busy = True
+            loop.call_soon(self._start)  # others may have come in the same turn of the loop
+        return await one.future
 
-    def _answer(self, model: Model) -> None:
-        images, numbers, futures = zip(*self._waiting.pop(model.name), strict=True)
+    def close(self) -> None:
+        """Wait for what the models are at and end their thread."""
+        self._thread.shutdown()
+
+    def _start(self) -> None:
+        """Take all that wait to the models, if any do."""
+        taken, self._waiting = self._waiting, []
+        self._busy = len(taken) > 1
+        if self._busy:
+            work = asyncio.get_running_loop().run_in_executor(self._thread, _answer, taken)
+            work.add_done_callback(lambda done: self._tell(taken, done.result()))
+        elif taken:
+            self._tell(taken, _answer(taken))
+
+    def _tell(self, asked: list[_Waiting], answers: list[Predictions | Exception]) -> None:
+        if self._busy:
+            self._start()  # the thread has something to do before the answers are written
+        for one, answer in zip(asked, answers, strict=True):
+            if one.future.done():  # whoever asked has gone
+                continue
+            if isinstance(answer, Exception):
+                one.future.set_exception(answer)
+            else:
+                one.future.set_result(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """One question, and who waits for its answer."""
+
+    model: Model
+    image: Images  # (1, 28, 28)
+    number: int
+    future: asyncio.Future[Predictions]
+
+
+def _answer(asked: Sequence[_Waiting]) -> list[Predictions | Exception]:
+    """An answer to each question, in their order; each model is asked once."""
+    answers: dict[int, Predictions | Exception] = {}
+    for name in dict.fromkeys(one.model.name for one in asked):
+        places = [place for place, one in enumerate(asked) if one.model.name == name]
+        images = np.concatenate([asked[place].image for place in places])
+        numbers = np.array([asked[place].number for place in places])
         try:
-            answers = model.predictor.predict_images(np.concatenate(images), np.array(numbers))
+            found = asked[places[0]].model.predictor.predict_images(images, numbers)
         except Exception as error:
-            for future in futures:
-                if not future.done():
-                    future.set_exception(error)
-            return
-        for row, future in enumerate(futures):
-            if not future.done():  # else whoever asked has gone
-                future.set_result(_one(answers, slice(row, row + 1)))
+            answers.update(dict.fromkeys(places, error))
+        else:
+            answers.update((place, _one(found, slice(row, row + 1))) for row, place in enumerate(places))
+    return [answers[place] for place in range(len(asked))]
 
 
 def _one(answers: Predictions, row: slice) -> Predictions:

@@ -51,6 +51,7 @@ def create_app(run: Path | None = None, limits: Limits | None = None) -> ASGIApp
         LOGGER.info("ready", extra={"about": {"models": list(service.models)}})
         yield
         service.workers.close()
+        service.together.close()
 
     app = FastAPI(
         title="mnist-adder",
