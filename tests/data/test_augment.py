@@ -15,7 +15,7 @@ from mnist_adder.data import Augment, Corpus
 from mnist_adder.errors import DesignError
 
 ALL = Augment(rotation_degrees=15, translation_pixels=2.5, scale=0.2, shear_degrees=12)
-WARPED = replace(ALL, warp_pixels=1)
+WARPED = replace(ALL, warp_pixels=1, stroke_pixels=0.6)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -130,20 +130,34 @@ def test_a_warp_moves_places_by_its_deviation_and_neighbours_alike() -> None:
     assert beside.std() < 0.15 * moved.std()
 
 
+def test_strokes_become_bolder_or_finer_by_up_to_their_setting_on_either_side() -> None:
+    images = torch.zeros(2_000, 1, 28, 28)
+    images[..., 12:16] = 1  # a bar, 4 wide
+    widths = Augment(stroke_pixels=0.5)(images, seeded())[:, 0, 14].sum(1)
+    assert 2.99 < widths.min() < 3.01
+    assert 4.99 < widths.max() < 5.01
+    assert abs(widths.mean() - 4) < 0.05
+    assert abs(widths.std() - 1 / math.sqrt(3)) < 0.02
+
+
 @given(
     rotation=st.floats(0, 180),
     shift=st.floats(0, 40),
     scale=st.floats(0, 0.99),
     shear=st.floats(0, 80),
     warp=st.floats(0, 10),
+    stroke=st.floats(0, 1),
 )
-def test_images_stay_images(rotation: float, shift: float, scale: float, shear: float, warp: float) -> None:
+def test_images_stay_images(
+    rotation: float, shift: float, scale: float, shear: float, warp: float, stroke: float
+) -> None:
     augment = Augment(
         rotation_degrees=rotation,
         translation_pixels=shift,
         scale=scale,
         shear_degrees=shear,
         warp_pixels=warp,
+        stroke_pixels=stroke,
     )
     images = torch.rand(5, 1, 28, 28, generator=seeded(1))
     changed = augment(images, seeded(2))
@@ -180,6 +194,8 @@ def test_autocast_does_not_blur_the_places() -> None:
         ("shear_degrees", 90),
         ("shear_degrees", math.nan),
         ("warp_pixels", -0.1),
+        ("stroke_pixels", -0.1),
+        ("stroke_pixels", 1.1),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused(name: str, value: float) -> None:

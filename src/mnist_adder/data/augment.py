@@ -1,4 +1,4 @@
-"""Random changes of whole batches: turned, shifted, scaled, sheared and warped, each image its own way.
+"""Random changes of whole batches: turned, shifted, scaled, slanted, warped, in bolder or finer strokes.
 
 In: a batch of images and a generator. Out: a batch of changed images, on the same device. Next: batches,
 which applies it to each batch of an epoch.
@@ -22,7 +22,9 @@ _LARGEST = {
     "scale": 1.0,
     "shear_degrees": 90.0,
     "warp_pixels": math.inf,
+    "stroke_pixels": 1.0,
 }
+_CLOSED = {"rotation_degrees", "stroke_pixels"}  # may reach their largest
 _KNOTS = 5  # in a row: where a warp is drawn; between them it is smooth
 
 
@@ -50,10 +52,14 @@ class Augment:
     Elastic distortion, as in Simard, Steinkraus and Platt, "Best practices for convolutional neural networks
     applied to visual document analysis", 2003; drawn on 5x5 knots instead of being blurred."""
 
+    stroke_pixels: float = 0.0
+    """Strokes made wider or narrower by up to about this far on either side; 0..1. Each pixel goes up to this
+    share of the way to the brightest, or the darkest, of the nine around it."""
+
     def __post_init__(self) -> None:
         for field in fields(self):
             value, largest = getattr(self, field.name), _LARGEST[field.name]
-            allowed = 0 <= value <= largest if field.name == "rotation_degrees" else 0 <= value < largest
+            allowed = 0 <= value <= largest if field.name in _CLOSED else 0 <= value < largest
             if not allowed:
                 raise DesignError(f"The augmentation's {field.name} is {value}: it must be 0 to {largest:g}.")
 
@@ -78,7 +84,14 @@ class Augment:
                 knots = torch.randn(count, 2, _KNOTS**2, generator=generator, device=generator.device)
                 moved = knots @ _bumps(height, width, images.device) * (self.warp_pixels * 2 / width)
                 grid = grid + moved.transpose(1, 2).view(count, height, width, 2)
-        return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        changed = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        return self._set_strokes(changed, generator) if self.stroke_pixels else changed
+
+    def _set_strokes(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        share = torch.rand(len(images), 1, 1, 1, generator=generator, device=generator.device)
+        share = (share * 2 - 1) * self.stroke_pixels
+        wider, narrower = F.max_pool2d(images, 3, 1, 1), -F.max_pool2d(-images, 3, 1, 1)
+        return images + share.abs() * (torch.where(share > 0, wider, narrower) - images)
 
     def _draw(self, count: int, width: int, generator: torch.Generator) -> Tensor:
         """(B, 6): the rows of each inverse map, which takes a place in the result to one in the image.

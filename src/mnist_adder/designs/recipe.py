@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -46,6 +47,7 @@ class Recipe:
     scale: float = 0.0  # 0.1: from 0.9 to 1.1 times the size
     shear_degrees: float = 0.0
     warp_pixels: float = 0.0  # standard deviation of an elastic distortion
+    stroke_pixels: float = 0.0  # strokes wider or narrower by up to this on either side
 
     def __post_init__(self) -> None:
         for name, kind in get_type_hints(type(self)).items():
@@ -67,6 +69,7 @@ class Recipe:
             ("translation_pixels", 14),
             ("shear_degrees", 60),
             ("warp_pixels", 14),
+            ("stroke_pixels", 1),
         ):
             self._check(name, 0 <= getattr(self, name) <= top, f"0..{top}")
         self._check("scale", 0 <= self.scale < 1, "at least 0 and below 1")
@@ -98,13 +101,16 @@ class Recipe:
         if not holds:
             raise DesignError(f"{name} is {getattr(self, name)}, but must be {allowed}.")
 
-    def _check_kind(self, name: str, kind: Any, value: object) -> None:
+    def _check_kind(self, name: str, kind: Any, value: Any) -> None:
         if get_origin(kind) is Literal:
             self._check(name, value in get_args(kind), "one of " + ", ".join(get_args(kind)))
         elif kind is int:
-            self._check(name, isinstance(value, int) and not isinstance(value, bool), "a whole number")
+            is_whole = isinstance(value, int) and not isinstance(value, bool)
+            self._check(name, is_whole and abs(value) < 2**31, "a whole number below 2 ** 31")
         else:
-            self._check(name, isinstance(value, int | float) and abs(value) < float("inf"), "a finite number")
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            is_finite = is_number and abs(value) <= sys.float_info.max  # whole numbers may be larger still
+            self._check(name, is_finite, "a finite number")
 
 
 def _parse(name: str, value: str | float, kinds: Mapping[str, Any]) -> Any:

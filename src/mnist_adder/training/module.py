@@ -177,6 +177,7 @@ def make_train_batches(
         scale=recipe.scale,
         shear_degrees=recipe.shear_degrees,
         warp_pixels=recipe.warp_pixels,
+        stroke_pixels=recipe.stroke_pixels,
     )
     return Batches(
         dataset,
