@@ -12,6 +12,9 @@ PINNED := --require-hashes -r
 # On Linux the index has torch for CUDA, which needs CUDA's libraries; a CPU build does not.
 CUDA_BUILD := $(BIN)/python -c 'import sys; from importlib.metadata import requires; sys.exit("nvidia" not in str(requires("torch")))'
 
+# As the package itself does, for scripts that start ONNX Runtime before it.
+export ORT_DISABLE_TELEMETRY := 1
+
 .PHONY: help train test check browser office results records tables pins audit clean
 help:
 	@echo "make train   set up, train our design on MNIST, print what it reached"

@@ -13,6 +13,8 @@ import os
 # One thread, here and in the processes that tests start: on small data more of them are no quicker, and on a
 # busy machine they wait for each other a hundred times longer than they work. Set before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# As the package does; tests may start ONNX Runtime before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from collections.abc import Generator
 from pathlib import Path
