@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.attempts import Faults
 
 from mnist_adder.data import download, load_corpus
 from mnist_adder.data.release import Release
@@ -83,18 +84,25 @@ def test_downloads_once_and_from_the_first_mirror(
 
 @pytest.mark.parametrize(("answer", "words"), BAD, ids=lambda value: getattr(value, "__name__", ""))
 def test_a_bad_mirror_is_left_for_the_next(
-    small: Folder, mirrors: Mirrors, cache: Path, assert_whole: AssertWhole, answer: Answer, words: str
+    small: Folder,
+    mirrors: Mirrors,
+    cache: Path,
+    assert_whole: AssertWhole,
+    faults: Faults,
+    answer: Answer,
+    words: str,
 ) -> None:
     bad = mirrors.start(answer)
-    with pytest.raises(DataError) as caught:
-        load_corpus("mnist", release=replace(small[1], mirrors=(bad,)))
-    assert bad in str(caught.value)
-    assert words in str(caught.value)
-    assert "--data-dir or MNIST_ADDER_DATA" in str(caught.value)
-    assert not cache.exists()
-    release = replace(small[1], mirrors=(bad, mirrors.start()))
-    assert load_corpus("mnist", release=release).dataset == "mnist"
-    assert_whole(release)
+    with faults("mirror answers 404, HTML, half a file, too much or nothing"):
+        with pytest.raises(DataError) as caught:
+            load_corpus("mnist", release=replace(small[1], mirrors=(bad,)))
+        assert bad in str(caught.value)
+        assert words in str(caught.value)
+        assert "--data-dir or MNIST_ADDER_DATA" in str(caught.value)
+        assert not cache.exists()
+        release = replace(small[1], mirrors=(bad, mirrors.start()))
+        assert load_corpus("mnist", release=release).dataset == "mnist"
+        assert_whole(release)
 
 
 def test_the_next_mirror_goes_on_where_one_breaks_off(

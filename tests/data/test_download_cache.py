@@ -1,12 +1,9 @@
-"""Where downloads end up: a cache that is mended, shared by processes, or cannot be written."""
+"""Where downloads end up: a cache that is mended, or cannot be written. ``test_places`` has the odd ones."""
 
 from __future__ import annotations
 
-import hashlib
 import io
-import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +16,7 @@ from mnist_adder.data.release import Release
 from mnist_adder.errors import DataError
 
 if TYPE_CHECKING:
-    from tests.data.conftest import Handler, Mirrors
+    from tests.data.conftest import Mirrors
 
 Folder = tuple[Path, Release]
 AssertWhole = Callable[[Release], None]
@@ -64,41 +61,3 @@ def test_progress_is_shown_on_a_terminal_only(
         monkeypatch.setattr(sys, "stderr", shown)
         load_corpus("mnist", release=release)
         assert ("100%" in shown.getvalue()) is terminal
-
-
-PROCESS = """
-import sys
-from pathlib import Path
-from mnist_adder.data.download import fetch
-from mnist_adder.data.release import ReleaseFile
-
-name, packed_sha256, packed_bytes, folder, mirror = sys.argv[1:]
-file = ReleaseFile(
-    name=name, shape=(), sha256="", packed_sha256=packed_sha256, packed_bytes=int(packed_bytes)
-)
-fetch([file], Path(folder), [mirror])
-"""
-
-
-def test_two_processes_may_download_at_once(small: Folder, mirrors: Mirrors, cache: Path) -> None:
-    both_under_way = threading.Barrier(2)
-
-    def together(handler: Handler, content: bytes) -> None:
-        if handler.command == "GET":
-            both_under_way.wait(60)  # neither is done before the other has begun
-        handler.send(content)
-
-    file, mirror = small[1].train_images, mirrors.start(together)
-    facts = [file.name, file.packed_sha256, str(file.packed_bytes), str(cache), mirror]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", PROCESS, *facts], stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(2)
-    ]
-    for process in processes:
-        assert process.communicate(timeout=60)[1] == ""
-        assert process.returncode == 0
-    assert [path.name for path in cache.iterdir()] == [f"{file.name}.gz"]  # no temporary file is left
-    content = (cache / f"{file.name}.gz").read_bytes()
-    assert hashlib.sha256(content).hexdigest() == file.packed_sha256

@@ -4,8 +4,10 @@ In: the files wanted and a folder. Out: those files in the folder, each whole an
 Next: sources, which reads them.
 
 Without a network the answer falls within ten seconds: all mirrors are asked at once, in threads that can
-be left behind when a name server, a proxy or a mirror never answers, and a transfer that stalls counts as
-failed. Two processes may fetch into one folder at once: each renames whole files into place.
+be left behind when a name server, a proxy or a mirror never answers, and a transfer that stalls or trickles
+counts as failed. A mirror is not trusted: where it redirects nobody follows, what it sends is not unpacked,
+and no more of it is taken than a file's size. Two processes may fetch into one folder at once: each renames
+whole files into place.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pooch
 
@@ -26,10 +29,15 @@ from mnist_adder.data.release import ReleaseFile
 from mnist_adder.errors import DataError
 from mnist_adder.files import write_bytes
 
+if TYPE_CHECKING:
+    from requests import Response
+
 PROBE_SECONDS = 3.5
 """How long the mirrors, asked together, have for a first answer."""
 STALL_SECONDS = 3.0
 """How long a transfer may stand still. A probe and two stalls together stay under ten seconds."""
+TRICKLE_SECONDS = 10.0
+"""How long a piece of 4,096 bytes may take: a mirror that sends a byte now and then never stands still."""
 
 
 CACHE_VARIABLE = "MNIST_ADDER_CACHE"
@@ -37,9 +45,16 @@ CACHE_VARIABLE = "MNIST_ADDER_CACHE"
 
 
 def cache_folder() -> Path:
-    """Where downloaded files are kept: ``mnist`` in ``MNIST_ADDER_CACHE`` or in the user's cache folder."""
+    """Where downloaded files are kept: ``mnist`` in ``MNIST_ADDER_CACHE`` or in the user's cache folder.
+
+    Raises:
+        DataError: the variable begins with the home folder of somebody who has none.
+    """
     base = os.environ.get(CACHE_VARIABLE)
-    return (Path(base).expanduser() if base else Path(pooch.os_cache("mnist-adder"))) / "mnist"
+    try:
+        return (Path(base).expanduser() if base else Path(pooch.os_cache("mnist-adder"))) / "mnist"
+    except RuntimeError:
+        raise DataError(f"{CACHE_VARIABLE} is {base}: there is no such home folder. Name a folder.") from None
 
 
 def fetch(files: Sequence[ReleaseFile], folder: Path, mirrors: Sequence[str]) -> None:
@@ -108,20 +123,58 @@ class _Bounded(io.BytesIO):
         return super().write(content)
 
 
+class _Transfer:
+    """Fetches a URL into a buffer in a thread of its own, from now on."""
+
+    def __init__(self, url: str, limit: int) -> None:
+        self._url, self._buffer = url, _Bounded(limit)
+        self._reason: str | None = None
+        self._thread = threading.Thread(target=self._fetch, daemon=True)
+        self._thread.start()
+
+    def _fetch(self) -> None:
+        download = pooch.HTTPDownloader(
+            progressbar=sys.stderr.isatty(),
+            chunk_size=2**12,
+            timeout=STALL_SECONDS,
+            headers={"Accept-Encoding": "identity"},  # the file is packed already
+            hooks={"response": _take_only_a_file},
+        )
+        try:
+            download(self._url, self._buffer, None)
+        except Exception as error:  # whatever a mirror may send: it is of no use
+            self._reason = str(error) if isinstance(error, _MirrorError) else _in_words(error)
+
+    def wait(self) -> bytes:
+        """What was sent, once that is all; raises when it breaks off or hardly moves."""
+        received = -1
+        while self._thread.is_alive():
+            if self._buffer.tell() == received:
+                raise _MirrorError("sends next to nothing for a long time")
+            received = self._buffer.tell()
+            self._thread.join(TRICKLE_SECONDS)
+        if self._reason is not None:
+            raise _MirrorError(self._reason)
+        return self._buffer.getvalue()
+
+
+def _take_only_a_file(response: Response, **_: object) -> None:
+    """Refuse an answer that is no file before any of its body is read.
+
+    Of a redirect requests would read all there is into memory, and it would unpack what is said to be packed.
+    """
+    if response.status_code != 200:
+        response.close()
+        raise _MirrorError(f"answers with HTTP status {response.status_code}")
+    response.raw.headers.pop("Content-Encoding", None)
+
+
 def _download(mirror: str, file: ReleaseFile) -> bytes:
     """The packed file from one mirror, checked."""
-    buffer = _Bounded(file.packed_bytes)
-    download = pooch.HTTPDownloader(
-        progressbar=sys.stderr.isatty(),
-        chunk_size=2**16,
-        timeout=STALL_SECONDS,
-        headers={"Accept-Encoding": "identity"},  # the file is packed already
-    )
     try:
-        download(f"{mirror}{file.name}.gz", buffer, None)
-    except OSError as error:  # what requests raises are OSErrors
-        raise _MirrorError(f"{_in_words(error)} ({file.name}.gz)") from error
-    content = buffer.getvalue()
+        content = _Transfer(f"{mirror}{file.name}.gz", file.packed_bytes).wait()
+    except _MirrorError as error:
+        raise _MirrorError(f"{error} ({file.name}.gz)") from error
     if hashlib.sha256(content).hexdigest() != file.packed_sha256:
         raise _MirrorError(f"sends something else as {file.name}.gz: {len(content):,} bytes, wrong SHA-256")
     return content
@@ -137,11 +190,9 @@ def _keep(content: bytes, path: Path) -> None:
 
 def _in_words(error: Exception) -> str:
     """A short reason; the errors of requests are paragraphs."""
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    if status is not None:
-        return f"answers with HTTP status {status}"
-    if "Timeout" in type(error).__name__:
+    name = type(error).__name__
+    if "Timeout" in name:
         return "gives no answer"
-    if isinstance(error, OSError):
-        return f"cannot be reached, or breaks off ({type(error).__name__})"
-    return f"cannot be asked ({error})"
+    if isinstance(error, OSError):  # what requests raises are OSErrors
+        return f"cannot be reached, or breaks off ({name})"
+    return f"cannot be understood ({name})"

@@ -63,9 +63,9 @@ def load_corpus(
             raise DataError(f"The dataset digits needs no folder, {data_dir} was given: drop one of the two.")
         return bundled_digits()
     if data_dir is not None:
-        return _read_folder(Path(data_dir).expanduser(), release)
+        return _read_folder(_at_home(data_dir), release)
     if named := os.environ.get(DATA_VARIABLE):
-        return _read_folder(Path(named).expanduser(), release, f" (named by {DATA_VARIABLE})")
+        return _read_folder(_at_home(named), release, f" (named by {DATA_VARIABLE})")
     try:
         return _read_folder(_fill_cache(release, notify), release)
     except DataError as error:
@@ -73,6 +73,13 @@ def load_corpus(
             raise
         _fall_back(error, notify)
         return bundled_digits()
+
+
+def _at_home(folder: Path | str) -> Path:
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError:  # ~somebody
+        raise DataError(f"There is no folder {folder}: whose home is that? Write it out.") from None
 
 
 def _fall_back(error: DataError, notify: Callable[[str], None] | None) -> None:
