@@ -20,6 +20,9 @@ import pytest
 from mnist_adder.inference import Predictor
 from mnist_adder.pretrained import pretrained_folder
 
+START = "from mnist_adder.cli import main; main()"
+"""The command; a test may put lines before it."""
+
 
 class Service:
     """A running ``mnist-adder serve``."""
@@ -58,8 +61,8 @@ Start = Callable[..., AbstractContextManager[Service]]
 
 
 @contextmanager
-def start_service(folder: Path, *arguments: str) -> Iterator[Service]:
-    command = [sys.executable, "-m", "mnist_adder", "serve", "--port", "0", *arguments]
+def start_service(folder: Path, *arguments: str, program: str = START) -> Iterator[Service]:
+    command = [sys.executable, "-c", program, "serve", "--port", "0", *arguments]
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
         running = Service(process)
         try:

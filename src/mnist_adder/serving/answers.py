@@ -54,7 +54,9 @@ class Model:
         about = predictor.metadata
         try:
             results = json.loads(about["results"])
-        except (KeyError, ValueError):  # a file that says nothing about itself answers all the same
+        except (KeyError, ValueError, RecursionError):
+            results = None
+        if not isinstance(results, dict):  # a file that says nothing about itself answers all the same
             results = {}
         return cls(
             name=name,

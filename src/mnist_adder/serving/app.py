@@ -59,6 +59,7 @@ def create_app(run: Path | None = None, limits: Limits | None = None) -> ASGIApp
         description=description.ABOUT,
         docs_url=None,  # FastAPI's loads scripts from another host
         redoc_url=None,
+        redirect_slashes=False,  # a redirect repeats what the request says
         lifespan=lifespan,
     )
     for kind in (Refusal, MnistAdderError, HTTPException):
@@ -85,7 +86,7 @@ class _Service:
 
     async def predict(self, request: Request) -> Response:
         """Answer /predict."""
-        body = await read_body(request, self.limits)
+        body = await read_body(request, self.load)
         asked = parse(request.headers.get("content-type", ""), body, self.limits)
         model = find_model(self.models, asked.model)
         images = await see(asked, self.workers, self.limits)
@@ -116,7 +117,7 @@ class _Service:
         model = find_model(self.models, name)
         if (coding := request.headers.get("content-encoding", "identity")) != "identity":
             raise Refusal(415, f"The body is coded as {coding[:40]!r}; send it as it is.")
-        body = await read_body(request, self.limits)
+        body = await read_body(request, self.load)
         asked, images, numbers = v2.read(body, request.headers.get(v2.HEADER), self.limits)
         answers = await ask(model, images, numbers, self.workers)
         content, headers = v2.write(model.name, asked, answers)

@@ -50,18 +50,22 @@ class Frame:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         started = time.perf_counter()
-        status = 500
+        status, inside = 500, False
 
         async def watched(message: Message) -> None:
-            nonlocal status
+            nonlocal status, inside
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if inside:  # who takes long to read an answer keeps no other out
+                    inside = False
+                    self._load.leave(scope)
             await send(message)
 
         try:
             try:
                 asks = scope["method"] not in ("GET", "HEAD")
-                holds = self._load.enter(_content_length(scope), always=not asks)
+                self._load.enter(scope, _content_length(scope), always=not asks)
+                inside = True
             except Refusal as refusal:
                 return await respond(refusal, scope["path"])(scope, receive, watched)
             self._metrics.in_flight.inc()
@@ -75,7 +79,8 @@ class Frame:
                 else:
                     await self._answer(quick, scope, receive, watched)
             finally:
-                self._load.leave(holds)
+                if inside:
+                    self._load.leave(scope)
                 self._metrics.in_flight.dec()
         finally:
             self._tell(scope, status, time.perf_counter() - started)
@@ -101,7 +106,7 @@ def _content_length(scope: Scope) -> int | None:
     length: int | None = 0
     for name, value in scope["headers"]:
         if name == b"content-length":
-            return int(value) if value.isdigit() else None
+            return int(value[-20:]) if value.isdigit() else None  # zeros before that: int() has a limit
         if name == b"transfer-encoding":
             length = None
     return length

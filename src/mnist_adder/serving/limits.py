@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from starlette.requests import Request
+from starlette.types import Scope
 
 from mnist_adder.errors import (
     MnistAdderError,
@@ -24,6 +25,7 @@ from mnist_adder.errors import (
 )
 
 _T = TypeVar("_T")
+_HOLDS = "mnist_adder.holds"  # in a request's scope: the bytes that are counted for it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,14 @@ class Limits:
     """Requests at a time that have come in and are not yet answered."""
     held_bytes: int = 200_000_000
     """Of all their bodies together."""
+    connections: int = 4096
+    """At a time, idle ones among them; fewer where the system allows fewer open files."""
+    pipelined: int = 32
+    """Requests that wait on one connection for the one before them."""
+    head_bytes: int = 32_768
+    """Of a request line and its headers."""
+    idle_seconds: float = 15.0
+    """Until a request's head must have come, and an answer been taken; twice that at most."""
     body_seconds: float = 10.0
     """Until a request's body must have come."""
     wait_seconds: float = 2.0
@@ -69,13 +79,19 @@ def refusal_of(error: MnistAdderError) -> Refusal:
     return Refusal(422 if isinstance(error, PictureError | NumberError) else 500, detail)
 
 
-async def read_body(request: Request, limits: Limits) -> bytes:
-    """The whole body of a request.
+async def read_body(request: Request, load: Load) -> bytes:
+    """The whole body of a request that ``load`` has let in.
+
+    While it has not come, the request keeps no other out: it is counted again when it has.
 
     Raises:
-        Refusal: 413, it is too large; 408, it does not come; 400, the connection ended before it had.
+        Refusal: 413, it is too large; 408, it does not come; 400, the connection ended before it had; 503,
+            too much is in flight.
     """
+    limits, scope = load.limits, request.scope
     parts, size = [], 0
+    load.requests -= 1
+    load.hold(scope, 0)
     try:
         async with asyncio.timeout(limits.body_seconds):
             while True:
@@ -86,10 +102,16 @@ async def read_body(request: Request, limits: Limits) -> bytes:
                 size += len(parts[-1])
                 if size > limits.body_bytes:
                     raise too_large(limits)
+                load.hold(scope, size)
                 if not message.get("more_body"):
-                    return parts[0] if len(parts) == 1 else b"".join(parts)
+                    break
     except TimeoutError:
         raise Refusal(408, f"The body did not come within {limits.body_seconds:g} seconds.") from None
+    finally:
+        load.requests += 1
+    if load.requests > limits.in_flight:
+        raise overloaded(limits)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def too_large(limits: Limits) -> Refusal:
@@ -105,10 +127,11 @@ class Load:
         self.requests = 0
         self.held_bytes = 0
 
-    def enter(self, content_length: int | None, *, always: bool) -> int:
-        """Let a request in and return how many bytes it may hold, for :meth:`leave`.
+    def enter(self, scope: Scope, content_length: int | None, *, always: bool) -> None:
+        """Let a request in.
 
         Args:
+            scope: the request; :meth:`leave` is told the same.
             content_length: of its body, None where that is not known.
             always: however much is in flight. So who watches the service sees that it is busy, not dead.
 
@@ -124,12 +147,23 @@ class Load:
             raise overloaded(limits)
         self.requests += 1
         self.held_bytes += holds
-        return holds
+        scope[_HOLDS] = holds
 
-    def leave(self, holds: int) -> None:
+    def hold(self, scope: Scope, size: int) -> None:
+        """Count how many bytes of its body are here, instead of what its head has announced.
+
+        Raises:
+            Refusal: 503, it is too much with all others.
+        """
+        self.held_bytes += size - scope[_HOLDS]
+        scope[_HOLDS] = size
+        if self.held_bytes > self.limits.held_bytes and size:
+            raise overloaded(self.limits)
+
+    def leave(self, scope: Scope) -> None:
         """Let it go."""
         self.requests -= 1
-        self.held_bytes -= holds
+        self.held_bytes -= scope[_HOLDS]
 
 
 def overloaded(limits: Limits) -> Refusal:

@@ -7,6 +7,9 @@ processes each writes its own to a folder, and whichever is asked adds them up.
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -19,9 +22,13 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from prometheus_client.metrics_core import Metric
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client's own: the folder that processes share."""
@@ -85,10 +92,32 @@ class Metrics:
 
     def text(self) -> bytes:
         """All of it, as Prometheus reads it."""
-        if not self._shared:
-            return generate_latest(self._registry)
-        from prometheus_client.multiprocess import MultiProcessCollector
+        return generate_latest(_Processes() if self._shared else self._registry)
 
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+
+class _Processes(Collector):
+    """What all processes have counted, those that ended among them."""
+
+    def collect(self) -> Iterable[Metric]:
+        """The sums."""
+        files = []
+        for path in Path(os.environ[FOLDER_VARIABLE]).glob("*.db"):
+            if path.name.startswith("gauge_live") and not _is_running(int(path.stem.rpartition("_")[2])):
+                path.unlink(missing_ok=True)  # what it had in flight is no longer
+                continue
+            with suppress(FileNotFoundError):  # another has just taken it away
+                if path.stat().st_size:  # else it is just being made
+                    files.append(str(path))
+        return MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def _is_running(process: int) -> bool:
+    """Whether there is a process of this number; True where asking would end it."""
+    if sys.platform != "win32":
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+    return True

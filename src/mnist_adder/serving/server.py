@@ -19,10 +19,13 @@ from mnist_adder.errors import AddressError
 from mnist_adder.serving import logs
 from mnist_adder.serving.answers import load_models
 from mnist_adder.serving.app import RUN_VARIABLE
+from mnist_adder.serving.connections import Connection, allow_files
 from mnist_adder.serving.metrics import FOLDER_VARIABLE
 
 GRACE_SECONDS = 30
 """For what is in flight, once the service is told to end."""
+SILENT_SECONDS = 10
+"""A worker that does not say for so long that it lives, as when it hangs, is replaced."""
 
 
 def serve(
@@ -50,6 +53,7 @@ def serve(
     """
     load_models(run)  # what is wrong is said here, before any process is started
     _check_address(host, port)
+    allow_files()  # before there are other processes: they inherit it
     if port:
         address = f"[{host}]" if ":" in host else host
         notify(f"mnist-adder serves on http://{address}:{port} - stop it with Ctrl-C")
@@ -62,6 +66,9 @@ def serve(
         uvicorn.run(
             "mnist_adder.serving.app:from_environment",
             factory=True,
+            http=Connection,
+            ws="none",
+            proxy_headers=False,  # nothing here asks where a request comes from
             host=host,
             port=port,
             workers=workers,
@@ -70,6 +77,7 @@ def serve(
             server_header=False,
             date_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_worker_healthcheck=SILENT_SECONDS,
         )
     finally:
         if shared:

@@ -7,6 +7,7 @@ little-endian order. ``app`` calls this; the models answer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,7 +65,7 @@ def read(
     whole = memoryview(body)
     length = len(body)
     if header_length is not None:
-        if not header_length.isdigit() or int(header_length) > len(body):
+        if not re.fullmatch("[0-9]{1,9}", header_length) or int(header_length) > len(body):
             raise Refusal(422, f"{HEADER} is {header_length[:20]!r}, but must lie within the body's length.")
         length = int(header_length)
     request = load_json(whole[:length])
