@@ -9,15 +9,17 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mnist_adder.errors import DesignError, RunError
-from mnist_adder.files import write_bytes, write_json, write_text
+from mnist_adder.files import unfinished, write_bytes, write_json, write_text
+from mnist_adder.reading import in_short, misfit, read_json, read_tensors, read_text
+from mnist_adder.task import SIDE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,11 +28,17 @@ if TYPE_CHECKING:
 
 RUNS = Path("runs")
 """Where runs are put when no folder is named, below the working directory."""
+MAX_MEMBERS = 100
+"""The largest ensemble."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """Everything that is needed to repeat a run, and what it ran on."""
+    """Everything that is needed to repeat a run, and what it ran on.
+
+    Raises:
+        RunError: a value is not of its kind, as in a config that somebody else wrote.
+    """
 
     design: str
     preset: str | None = None  # which network of the design, where it is not the design's own
@@ -47,6 +55,21 @@ class RunConfig:
     versions: dict[str, str] = field(default_factory=dict)
     commit: str | None = None  # of the source, where it was a git checkout
 
+    def __post_init__(self) -> None:
+        self._check(("design", "data_sha256", "device"), _is_text, "a text")
+        self._check(("preset", "commit"), lambda value: value is None or _is_text(value), "a text or none")
+        self._check(("members",), lambda value: _is_whole(value, 1, MAX_MEMBERS), f"1..{MAX_MEMBERS}")
+        self._check(("devices", "nodes", "threads"), lambda value: _is_whole(value, 1), "1 or more")
+        self._check(("seed",), lambda value: _is_whole(value, 0), "a whole number from 0 to 4294967295")
+        self._check(("dataset",), lambda value: value in ("mnist", "digits"), "mnist or digits")
+        self._check(("precision",), lambda value: value in ("32-true", "bf16-mixed"), "one that is known")
+        self._check(("versions",), lambda value: isinstance(value, dict), "an object")
+
+    def _check(self, names: Sequence[str], is_right: Callable[[Any], bool], kind: str) -> None:
+        for name in names:
+            if not is_right(getattr(self, name)):
+                raise RunError(f"{name} is {getattr(self, name)!r:.40}, but must be {kind}.")
+
     @property
     def network(self) -> str:
         """What is trained, in short; see :func:`network_name`."""
@@ -61,14 +84,15 @@ class RunConfig:
         """The config back from JSON values.
 
         Raises:
-            RunError: a key is missing or unknown, or the recipe is not a recipe.
+            RunError: a key is missing or unknown, a value not of its kind, or the recipe is not a recipe.
         """
         from mnist_adder.designs import Recipe
 
         try:
             return cls(**{**values, "recipe": Recipe(**values["recipe"])})
-        except (TypeError, KeyError, DesignError) as error:
-            raise RunError(f"{where} is not a config of this version of mnist-adder: {error}.") from None
+        except (TypeError, KeyError, DesignError, RunError) as error:
+            reason = in_short(error)
+            raise RunError(f"{where} is not a config of this version of mnist-adder: {reason}.") from None
 
 
 @dataclass(frozen=True)
@@ -80,14 +104,14 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path, config: RunConfig) -> Run:
-        """Make the folder and write its config.
+        """Make the folder and write its config; what a start that was killed has left there does not count.
 
         Raises:
             RunError: there is something in the folder already, or it cannot be made.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if any(folder.iterdir()):
+            if set(folder.iterdir()) - set(unfinished(folder)):
                 raise RunError(f"{folder} is not empty. Name another folder with --run-dir.")
             write_json(folder / "config.json", config.to_json())
         except OSError as error:
@@ -101,13 +125,24 @@ class Run:
         Raises:
             RunError: training has not ended yet.
         """
-        return _read_json(self.folder / "results.json")
+        return read_json(self.folder / "results.json")
 
     @property
     def metrics(self) -> list[dict[str, float]]:
-        """metrics.csv: a row an epoch."""
-        rows = csv.DictReader(io.StringIO(_read_text(self.folder / "metrics.csv")))
-        return [{name: float(value) for name, value in row.items()} for row in rows]
+        """metrics.csv: a row an epoch.
+
+        Raises:
+            RunError: it is missing, or not all of its values are numbers and finite.
+        """
+        path = self.folder / "metrics.csv"
+        rows = csv.DictReader(io.StringIO(read_text(path)))
+        try:
+            metrics = [{name: float(value) for name, value in row.items()} for row in rows]
+        except (ValueError, TypeError, csv.Error):  # TypeError: a row that is longer or shorter
+            metrics = [{"": math.nan}]
+        if not all(math.isfinite(value) for row in metrics for value in row.values()):
+            raise RunError(f"{path} is damaged: not all of its values are numbers.")
+        return metrics
 
     def load_design(self) -> Adder:
         """The trained network, on the CPU, in evaluation mode.
@@ -115,21 +150,23 @@ class Run:
         Raises:
             RunError: the weights are missing, damaged or those of another design.
         """
-        import safetensors
-        from safetensors.torch import load
-
         from mnist_adder import designs
 
         path = self.folder / "model.safetensors"
         try:
-            design = designs.build(self.config.design, self.config.preset, self.config.members)
-            design.load_state_dict(load(path.read_bytes()))
+            weights = read_tensors(path, f"the weights of {self.config.network}")
+            design = designs.build(self.config.design, self.config.preset, self.config.members).eval()
+            wrong = misfit(weights, design.state_dict())
         except FileNotFoundError:
             raise RunError(f"{self.folder} has no model.safetensors: its training did not end.") from None
-        except (safetensors.SafetensorError, RuntimeError, DesignError) as error:
-            reason = " ".join(str(error).split())
-            raise RunError(f"{path} does not hold the weights of {self.config.design}: {reason}") from None
-        return design.eval()
+        except DesignError as error:
+            wrong = in_short(error)
+        if wrong:
+            raise RunError(f"{path} does not hold the weights of {self.config.network}: {wrong}.")
+        design.load_state_dict(weights)
+        if not _answers_in_numbers(design):
+            raise RunError(f"{path} holds weights so large that nothing answered by them is a finite number.")
+        return design
 
     @property
     def examples(self) -> dict[str, Tensor]:
@@ -138,18 +175,13 @@ class Run:
         Raises:
             RunError: training has not ended yet, or the file is damaged.
         """
-        import safetensors
-        from safetensors.torch import load
-
         path = self.folder / "examples.safetensors"
         try:
-            return load(path.read_bytes())
+            return read_tensors(path, "examples")
         except FileNotFoundError:
             ended = (self.folder / "results.json").exists()
             why = "it is kept without, as weights of the package are" if ended else "its training did not end"
             raise RunError(f"{self.folder} has no {path.name}: {why}.") from None
-        except safetensors.SafetensorError as error:
-            raise RunError(f"{path} is damaged: {error}.") from None
 
     def check_data(self, sha256: str, origin: str) -> None:
         """Refuse data that are not those the run was trained on.
@@ -204,7 +236,7 @@ def load_run(folder: str | Path | None = None) -> Run:
     path = latest_run() if folder is None else Path(folder)
     if not path.is_dir():
         raise RunError(f"There is no run folder {path}. Make one with: mnist-adder train")
-    config = _read_json(path / "config.json")
+    config = read_json(path / "config.json")
     return Run(path, RunConfig.from_json(config, path / "config.json"))
 
 
@@ -238,22 +270,20 @@ def network_name(about: Mapping[str, Any]) -> str:
     return name if members == 1 else f"{members} × {name}"
 
 
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (FileNotFoundError, NotADirectoryError):
-        raise RunError(
-            f"{path.parent} has no {path.name}: it is no run folder, or its training did not end."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} cannot be read: {error}.") from None
+def _answers_in_numbers(design: Adder) -> bool:
+    """Whether a blank and a full image are answered by finite numbers: finite weights may still overflow."""
+    import torch
+
+    images = torch.stack([torch.zeros(1, SIDE, SIDE), torch.ones(1, SIDE, SIDE)])
+    with torch.inference_mode():
+        outputs = design(images, torch.tensor([0, 9]))
+        answers = [outputs.digit_logits.softmax(1), design.sum_probabilities(outputs)]
+    return all(bool(answer.isfinite().all()) for answer in answers)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(_read_text(path))
-    except json.JSONDecodeError as error:
-        raise RunError(f"{path} is damaged: {error}.") from None
-    if not isinstance(values, dict):
-        raise RunError(f"{path} is damaged: it holds no JSON object.")
-    return values
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_whole(value: object, least: int, most: int = 2**32 - 1) -> bool:
+    return type(value) is int and least <= value <= most

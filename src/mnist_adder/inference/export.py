@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from mnist_adder.errors import DesignError, RunError
 from mnist_adder.files import write_bytes
 from mnist_adder.inference.predictor import MODEL
-from mnist_adder.inference.session import INPUTS, OUTPUTS, ask, open_session
+from mnist_adder.inference.session import INPUTS, OUTPUTS, ask, open_session, seal
 from mnist_adder.inference.simplify import simplify
 from mnist_adder.runs import load_run
 from mnist_adder.task import NUMBERS, SIDE
@@ -201,7 +201,7 @@ def _fold(path: Path, folded: Path) -> None:
 
 
 def _label(path: Path, metadata: Mapping[str, str]) -> bytes:
-    """Simplify, add the metadata, and drop the operator sets that onnxruntime names without using them."""
+    """Simplify, add metadata and checksum, and drop operator sets that onnxruntime names without using."""
     import onnx
 
     model = onnx.load(path)
@@ -212,8 +212,7 @@ def _label(path: Path, metadata: Mapping[str, str]) -> bytes:
             model.opset_import.remove(entry)
     onnx.helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model)
-    serialised: bytes = model.SerializeToString(deterministic=True)
-    return serialised
+    return seal(model.SerializeToString(deterministic=True))
 
 
 def _compare(network: nn.Module, content: bytes, name: str) -> None:

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from mnist_adder.errors import NumberError, PictureError, RunError
 from mnist_adder.inference.preprocess import preprocess
-from mnist_adder.inference.session import HOW, ask, open_session
+from mnist_adder.inference.session import HOW, ask, check_seal, open_session
 from mnist_adder.pretrained import pretrained_folder
+from mnist_adder.reading import read_bytes
 from mnist_adder.runs import latest_run
 from mnist_adder.task import NUMBERS, SIDE, Prediction
 
@@ -87,7 +88,8 @@ class Predictor:
         self._path = self.folder / (MODEL_INT8 if int8 else MODEL)
         self._session = open_session(_read(self._path), str(self._path))
         self._threads = threads or _cores()
-        self.metadata = dict(self._session.get_modelmeta().custom_metadata_map)
+        about = self._session.get_modelmeta().custom_metadata_map
+        self.metadata = {key: value for key, value in about.items() if key != "sha256"}
 
     def predict(self, picture: Picture, number: int | str) -> Prediction:
         """The digit in a picture and its sum with a number.
@@ -180,14 +182,14 @@ def _read(path: Path) -> bytes:
     if not folder.is_dir():
         raise RunError(f"There is no run folder {folder}. Make one with: mnist-adder train")
     try:
-        return path.read_bytes()
+        content = read_bytes(path)
     except FileNotFoundError:
         if path.name == MODEL_INT8:
             raise RunError(f"{folder} has no {MODEL_INT8}. Make it: {HOW} --int8") from None
         reason = "its training did not end, or an older version trained it"
         raise RunError(f"{folder} has no {MODEL}: {reason}. Make it: {HOW}.") from None
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}.") from None
+    check_seal(content, str(path))
+    return content
 
 
 def check_images(images: NDArray[np.float32]) -> None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mnist_adder.errors import DesignError
 from mnist_adder.files import write_bytes
 from mnist_adder.inference.predictor import MODEL, MODEL_INT8, Predictor, check_images
-from mnist_adder.inference.session import ask, open_session
+from mnist_adder.inference.session import ask, open_session, seal
 from mnist_adder.task import NUMBERS
 
 if TYPE_CHECKING:
@@ -112,13 +112,12 @@ def _quantise(path: Path, images: NDArray[np.float32]) -> Any:
 
 
 def _label(model: Any, metadata: dict[str, str]) -> bytes:
-    """The file's bytes, with what it says about itself."""
+    """The file's bytes, with what it says about itself, and its checksum."""
     import onnx
 
     onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
-    serialised: bytes = model.SerializeToString(deterministic=True)
-    return serialised
+    return seal(model.SerializeToString(deterministic=True))
 
 
 def _compare(exact: Predictor, content: bytes, images: NDArray[np.float32]) -> None:

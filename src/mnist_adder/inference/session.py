@@ -1,10 +1,18 @@
 """Opening a model.onnx and asking it: what it must look like, and what is refused.
 
 Bytes of a file come in, an onnxruntime session goes out, for the predictor; export checks its work with it.
+
+A file ends in its own checksum, written as one more entry of its metadata, which any reader of ONNX reads:
+a flipped bit among the weights would else go unnoticed. It is no protection against somebody who means harm
+and seals the file anew. Against that, memory is limited, what may go on for ever is refused, the session is
+tried, and its answers are looked at.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -13,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_adder.errors import RunError
+from mnist_adder.reading import in_short
 from mnist_adder.task import DIGITS, SIDE, SUMS
 
 _Values: TypeAlias = "Mapping[str, tuple[str, list[int]]]"
@@ -29,8 +38,38 @@ OUTPUTS: _Values = {
 
 HOW = "mnist-adder export RUN"
 """How a user gets a model.onnx; error messages end with it."""
-# An entry of ONNX's external_data with the key "location", however its tag and length are encoded.
+MEMORY_BYTES = 1_000_000_000
+"""What all models of a process may use together; the hungriest of ours needs a few megabytes a thread."""
+
+# Protobuf, however tag and length are encoded: the key "location" of ONNX's external_data, and operators that
+# repeat others as often as a tensor says.
 _OTHER_FILE = re.compile(rb"(\x0a|\x8a\x80*\x00)(\x08|\x88\x80*\x00)location")
+_REPETITION = re.compile(rb"(\x22|\xa2\x80*\x00)(\x04|\x84\x80*\x00)(Loop|Scan)")
+# An entry of ONNX's metadata_props, field 14, as protobuf writes it: the key sha256 and 64 letters of value.
+_SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"
+_SEAL_LENGTH = len(_SEAL) + 64
+_ALL_DIGITS, _ALL_SUMS = frozenset(range(DIGITS)), frozenset(range(SUMS))
+
+
+def seal(content: bytes) -> bytes:
+    """Add the checksum to the bytes of an ONNX file that has none."""
+    return content + _SEAL + hashlib.sha256(content).hexdigest().encode()
+
+
+def check_seal(content: bytes, name: str) -> None:
+    """See that a file is as it was written.
+
+    Raises:
+        RunError: it has no checksum, or another content.
+    """
+    body, digest = content[:-_SEAL_LENGTH], content[-_SEAL_LENGTH:]
+    if not digest.startswith(_SEAL):
+        raise RunError(
+            f"{name} is no ONNX file of mnist-adder's, or a damaged one: it does not end in its checksum. "
+            f"Make it anew: {HOW}."
+        )
+    if seal(body) != content:
+        raise RunError(f"{name} is damaged: its content is not what its checksum says. Make it anew: {HOW}.")
 
 
 def open_session(content: bytes, name: str) -> Any:
@@ -49,35 +88,81 @@ def open_session(content: bytes, name: str) -> Any:
 
     if b"location" in content and _OTHER_FILE.search(content):
         raise RunError(f"{name} keeps weights in other files, which is not allowed. Make it anew: {HOW}.")
+    if _REPETITION.search(content):
+        raise RunError(f"{name} repeats operators in a loop, which is not allowed. Make it anew: {HOW}.")
+    _limit_memory()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # errors are raised; nothing is written to standard error
     options.add_session_config_entry("session.load_model_format", "ONNX")
+    options.add_session_config_entry("session.use_env_allocators", "1")  # see _limit_memory
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            content,
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,  # another try, announced on standard output
+        )
+        _check_interface(session.get_inputs(), INPUTS, name)
+        _check_interface(session.get_outputs(), OUTPUTS, name)
+        _ = session.get_modelmeta().custom_metadata_map  # fails where it is no text
+    except RunError:
+        raise
     except Exception as error:  # onnxruntime's errors have no common base
-        reason = " ".join(str(error).split())[:200]
-        raise RunError(f"{name} is no ONNX file, or a damaged one: {reason}. Make it anew: {HOW}.") from None
-    _check_interface(session.get_inputs(), INPUTS, name)
-    _check_interface(session.get_outputs(), OUTPUTS, name)
+        raise RunError(
+            f"{name} is no ONNX file, or a damaged one: {in_short(error)}. Make it anew: {HOW}."
+        ) from None
+    ask(session, np.zeros((2, 1, SIDE, SIDE), np.float32), np.arange(2), name)
     return session
+
+
+@functools.cache
+def _limit_memory() -> None:
+    """Let sessions take their memory from one arena that does not outgrow MEMORY_BYTES.
+
+    Padding or repeating by some large number, of which a few bytes of a file are enough, would else take all
+    memory there is, and the process with it.
+    """
+    import onnxruntime
+
+    kind, sort = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, onnxruntime.OrtMemType.DEFAULT
+    arena = onnxruntime.OrtArenaCfg({"max_mem": MEMORY_BYTES})
+    with contextlib.suppress(Exception):  # another thread or program has made one
+        onnxruntime.create_and_register_allocator(onnxruntime.OrtMemoryInfo("Cpu", kind, 0, sort), arena)
 
 
 def ask(session: Any, images: NDArray[np.float32], numbers: NDArray[np.int64], name: str) -> list[Any]:
     """What :func:`open_session`'s model answers to images (N, 1, 28, 28) and numbers (N,); see OUTPUTS.
 
     Raises:
-        RunError: the model breaks off, as a damaged one may.
+        RunError: the model breaks off, or answers what cannot be, as a damaged one may.
     """
     try:
         answers: list[Any] = session.run(list(OUTPUTS), {"image": images, "number": numbers})
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise RunError(
-            f"{name} does not answer {len(images)} pairs: {reason}. Make it anew: {HOW}."
-        ) from None
-    return answers
+        reason = in_short(error)
+    else:
+        if _is_possible(answers, len(images)):
+            return answers
+        reason = "what it says are no digits, sums and probabilities"
+    raise RunError(f"{name} does not answer {len(images)} pairs: {reason}. Make it anew: {HOW}.")
+
+
+def _is_possible(answers: Sequence[NDArray[Any]], count: int) -> bool:
+    """Whether answers to ``count`` pairs have the right shapes and range, and are numbers at all.
+
+    Each answer is looked at, so this must take microseconds: squares of probabilities add up to at most 1 a
+    row, and to no number if one of them is none.
+    """
+    if [values.shape for values in answers] != [(count, *shape) for _, shape in OUTPUTS.values()]:
+        return False
+    digits, sums, *probabilities = answers
+    return (
+        set(digits.tolist()) <= _ALL_DIGITS
+        and set(sums.tolist()) <= _ALL_SUMS
+        and all(0 < np.vdot(rows, rows) < 1.01 * count for rows in probabilities)
+    )
 
 
 def _check_interface(values: Sequence[Any], wanted: _Values, name: str) -> None:

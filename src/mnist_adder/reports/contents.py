@@ -21,8 +21,9 @@ from mnist_adder.runs import Run
 from mnist_adder.task import DIGITS, NUMBERS, SIDE, SUMS
 
 _ANY = -1  # as a length: whatever it is, but not nothing
+_MOST = 1e15  # a count or a loss that is larger is none
 _RESULTS: dict[str, tuple[int, ...]] = {
-    # name: lengths of the lists, from the outside; () is a number
+    # name: lengths of the lists, from the outside; () is a number from 0 to _MOST, or to 1 for _FRACTIONS
     **dict.fromkeys(["parameters", "multiply_adds", "epochs", "kept_epoch", "train_seconds", "pairs"], ()),
     **dict.fromkeys([f"{what}_accuracy" for what in ("digit", "sum", "joint", "mean", "product")], ()),
     **dict.fromkeys(["digit_consistency", "contradiction", "digit_loss", "sum_loss"], ()),
@@ -32,13 +33,15 @@ _RESULTS: dict[str, tuple[int, ...]] = {
     "digit_confusion": (DIGITS, DIGITS),
     "sum_confusion": (SUMS, SUMS),
 }
+_FRACTIONS = ("accuracy", "accuracy_by_number", "consistency", "contradiction", "calibration_error")
 _MEASURES = ["loss", "digit_loss", "sum_loss", "digit_accuracy", "sum_accuracy", "joint_accuracy"]
-_EXAMPLES: dict[str, tuple[int, ...]] = {
-    "images": (SIDE, SIDE),
-    "numbers": (),
-    "digits": (),
-    "digit_probabilities": (DIGITS,),
-    "sum_probabilities": (SUMS,),
+_EXAMPLES: dict[str, tuple[tuple[int, ...], torch.dtype, float]] = {
+    # name: shape after the first axis, type, greatest value
+    "images": ((SIDE, SIDE), torch.uint8, 255),
+    "numbers": ((), torch.int64, NUMBERS - 1),
+    "digits": ((), torch.int64, DIGITS - 1),
+    "digit_probabilities": ((DIGITS,), torch.float32, 1.001),
+    "sum_probabilities": ((SUMS,), torch.float32, 1.001),
 }
 
 
@@ -68,7 +71,8 @@ def load_contents(run: Run) -> Contents:
     for name, lengths in _RESULTS.items():
         if name not in results:
             raise _too_old(run, "results.json", name)
-        if not _has_lengths(results[name], lengths):
+        most = 1 if name.endswith(_FRACTIONS) else _MOST
+        if not _has_lengths(results[name], lengths, most) or not _is_drawable(name, results[name]):
             raise RunError(f"{run.folder / 'results.json'} is damaged: {name} is not what it should be.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # the weights do not matter, but the same report should come out each time
@@ -96,10 +100,7 @@ def parts(rows: Sequence[Mapping[str, float]]) -> list[Literal["train", "validat
 
 def _metrics(run: Run) -> list[dict[str, float]]:
     path = run.folder / "metrics.csv"
-    try:
-        rows = run.metrics
-    except (ValueError, TypeError):
-        raise RunError(f"{path} is damaged: not all of its values are numbers.") from None
+    rows = run.metrics
     if not rows:
         raise RunError(f"{path} is damaged: it has no row.")
     counted = [f"{part}_{measure}" for part in parts(rows) for measure in _MEASURES]
@@ -111,24 +112,33 @@ def _metrics(run: Run) -> list[dict[str, float]]:
 
 def _examples(run: Run, prefix: str) -> Examples:
     tensors = run.examples
-    for name, lengths in _EXAMPLES.items():
+    path = run.folder / "examples.safetensors"
+    for name, (shape, dtype, most) in _EXAMPLES.items():
         if f"{prefix}{name}" not in tensors:
-            raise _too_old(run, "examples.safetensors", f"{prefix}{name}")
-        if tensors[f"{prefix}{name}"].shape[1:] != lengths:
-            raise RunError(
-                f"{run.folder / 'examples.safetensors'} is damaged: {prefix}{name} has a wrong shape."
-            )
+            raise _too_old(run, path.name, f"{prefix}{name}")
+        tensor = tensors[f"{prefix}{name}"]
+        if tensor.dtype != dtype or tensor.shape != (len(tensors[f"{prefix}images"]), *shape):
+            raise RunError(f"{path} is damaged: {prefix}{name} has a wrong shape or type.")
+        if not bool(((tensor >= 0) & (tensor <= most)).all()):  # no number fails both
+            raise RunError(f"{path} is damaged: {prefix}{name} has values out of range.")
     return Examples.from_tensors(tensors, prefix)
 
 
-def _has_lengths(value: object, lengths: Sequence[int]) -> bool:
+def _is_drawable(name: str, value: Any) -> bool:
+    """What lengths do not say: fractions beside counts, and what something is divided by."""
+    if name.endswith("_reliability"):  # rows of answers, confidence, accuracy
+        return all(max(fractions) <= 1 for _, *fractions in value) and any(count for count, *_ in value)
+    return value >= 1 if name in ("pairs", "epochs") else True
+
+
+def _has_lengths(value: object, lengths: Sequence[int], most: float) -> bool:
     if not lengths:
-        return isinstance(value, int | float)
+        return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
     return (
         isinstance(value, list)
         and len(value) > 0
         and lengths[0] in (_ANY, len(value))
-        and all(_has_lengths(item, lengths[1:]) for item in value)
+        and all(_has_lengths(item, lengths[1:], most) for item in value)
     )
 
 
