@@ -31,6 +31,7 @@ from mnist_adder.data.corpus import VALIDATION_SIZES, split_validation
 from mnist_adder.files import write_json
 from mnist_adder.reports import save_figure
 from mnist_adder.reports.style import MARKERS, SERIES, legend, legend_height, panels, styled
+from mnist_adder.runs import Run
 from mnist_adder.training import fit
 
 ROOT = Path(__file__).parent.parent
@@ -85,7 +86,7 @@ def run_once(times: int, images: int, threads: int) -> dict[str, Any]:
     config = fit.configure(corpus, designs.DEFAULT, settings={"epochs": 1, "train_on": "all"})
     peak, load = Peak(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
-        run = fit.begin(Path(folder) / "run", config, corpus, lambda _: None)
+        run = Run.create(Path(folder) / "run", config)
         seconds = fit.fit_run(run, corpus, [peak]).metrics[0]["seconds"]
     return {
         "times": times,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_adder.files import write_bytes, write_json, write_text
+from mnist_adder.files import unfinished, write_bytes, write_json, write_text
 
 
 def test_content_replaces_what_was_there(tmp_path: Path) -> None:
@@ -26,6 +26,21 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         write_bytes(path, "text, which is not bytes")  # type: ignore[arg-type]
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_write_names_the_file_not_its_temporary_name(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "file"
+    with pytest.raises(FileNotFoundError) as failed:
+        write_text(path, "")
+    assert failed.value.filename == str(path)
+
+
+def test_what_a_killed_write_has_left_is_found(tmp_path: Path) -> None:
+    names = [".file.a1b2.unfinished", ".file", "file.unfinished", "file"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert unfinished(tmp_path) == [tmp_path / names[0]]
+    assert unfinished(tmp_path / "none") == []
 
 
 def test_others_may_read_it(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@
     │   └── PictureSizeError      a file of too many bytes or pixels
     ├── NumberError      a number that is not one of 0..9
     ├── AddressError     an address that the HTTP service cannot listen on
+    ├── DivergedError    a training whose loss ran away
     └── RunError         a run folder that is missing, incomplete, taken or contradicts itself
 
 The command line prints the message on one line and exits with 2.
@@ -46,6 +47,10 @@ class NumberError(MnistAdderError, ValueError):
 
 class AddressError(MnistAdderError):
     """The HTTP service cannot listen on an address: it is taken, or not this machine's."""
+
+
+class DivergedError(MnistAdderError):
+    """The loss of a training ran away, or its weights are no finite numbers."""
 
 
 class RunError(MnistAdderError):

@@ -13,25 +13,36 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+UNFINISHED = ".unfinished"
+"""How the temporary names end."""
+
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write ``content`` to a temporary name in the same folder, then rename it to ``path``.
 
     Raises:
-        OSError: the folder is missing, read-only or full; ``path`` is then as it was.
+        OSError: the folder is missing, read-only or full; ``path``, which it names, is then as it was.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files that only the owner may read
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files that only the owner may read
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as error:  # a failed write names no file, and the temporary one says nothing to a user
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def unfinished(folder: Path) -> list[Path]:
+    """The temporary files that a killed process has left in a folder, if nobody else writes there now."""
+    return list(folder.glob(f".*{UNFINISHED}"))
 
 
 def write_text(path: Path, content: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
+from tests.training.commands import assert_same_end, same_weights
 
 from mnist_adder import designs
 from mnist_adder.data import load_corpus
@@ -27,11 +28,6 @@ def quick(folder: Path, design: str = "shared-trunk", **settings: Any) -> Run:
     callbacks = settings.pop("callbacks", [])
     text = {"epochs": "2", **{name: str(value) for name, value in settings.items()}}
     return train(design, settings=text, seed=seed, dataset="digits", run_dir=folder, callbacks=callbacks)
-
-
-def same_weights(one: Run, other: Run) -> bool:
-    weights, others = one.load_design().state_dict(), other.load_design().state_dict()
-    return all(torch.equal(weights[name], others[name]) for name in weights)
 
 
 def test_results_say_what_was_trained_and_measured(trained_run: Run) -> None:
@@ -238,9 +234,36 @@ def test_a_run_stopped_in_its_first_epoch_starts_again(tmp_path: Path) -> None:
     assert same_weights(whole, resume(tmp_path / "stopped"))
 
 
-def test_a_run_that_has_ended_cannot_be_resumed(trained_run: Run) -> None:
-    with pytest.raises(RunError, match="has ended"):
-        resume(trained_run.folder)
+class StopAtEnd(L.Callback):
+    """Stops a run after its last epoch, before its results are written."""
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        raise RuntimeError("pulled the plug")
+
+
+@pytest.mark.parametrize(
+    ("average", "patience"), [("none", 0), ("ema", 0), ("swa", 0), ("ema", 1), ("swa", 1)]
+)
+def test_a_run_stopped_after_its_last_epoch_only_writes_its_results(
+    average: str, patience: int, tmp_path: Path
+) -> None:
+    settings: dict[str, Any] = {"average": average, "average_start": 0.3, "patience": patience}
+    if patience:  # so unsteady that it stops early
+        settings |= {"epochs": 30, "learning_rate": 0.05, "schedule": "constant"}
+    whole = quick(tmp_path / "whole", "exact-sum", **settings)
+    with pytest.raises(RuntimeError, match="pulled the plug"):
+        quick(tmp_path / "stopped", "exact-sum", callbacks=[StopAtEnd()], **settings)
+    carried_on = resume(tmp_path / "stopped")
+    assert len(whole.metrics) < 30
+    assert_same_end(carried_on.folder, whole.folder)
+
+
+def test_a_run_that_has_ended_is_left_as_it_is(trained_run: Run) -> None:
+    said: list[str] = []
+    before = (trained_run.folder / "results.json").stat().st_mtime_ns
+    assert resume(trained_run.folder, notify=said.append) == trained_run
+    assert said == [f"{trained_run.folder} has ended already."]
+    assert (trained_run.folder / "results.json").stat().st_mtime_ns == before
 
 
 @pytest.mark.mnist

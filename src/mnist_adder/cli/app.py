@@ -1,14 +1,16 @@
 """The command line's frame: the program, its exit codes, and the options that several commands share.
 
-Commands in the files beside this one register themselves here. A mistake of the user's ends in one line and
-exit code 2.
+Commands in the files beside this one register themselves here. A mistake of the user's, or a file that cannot
+be written, ends in one line and exit code 2.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -60,12 +62,30 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 def main() -> None:
     """Run the command line; the entry point of ``mnist-adder``."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:  # it may be closed
+                sys.stdout.flush()  # a full disk is told as elsewhere; when Python ends it would be noise
     except MnistAdderError as error:
-        print(f"mnist-adder: {error}", file=sys.stderr)
-        sys.exit(2)
+        _fail(str(error))
     except BrokenPipeError:  # whoever read our output has had enough
+        _forget_output()
         sys.exit(0)
+    except OSError as error:
+        _forget_output()
+        _fail(f"{error.filename or 'Output'}: {error.strerror or error}.")
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"mnist-adder: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _forget_output() -> None:
+    """Let Python find a standard output that it can flush, when it ends."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_version(wanted: bool) -> None:

@@ -80,15 +80,16 @@ def train(
                 callbacks=lambda: [training.Progress(console)],
             )
     except KeyboardInterrupt as stopped:
-        for folder in stopped.args:  # none, where it was stopped before there was a run
-            notify(f"Stopped. Carry on with: {own_command()} train --resume {folder}")
+        for folder in stopped.args or [None]:
+            carry_on = f"Carry on with: {own_command()} train --resume {folder}"
+            notify(f"Stopped. {carry_on if folder else 'There was no run yet.'}")
         raise typer.Exit(130) from None
     if not training.is_first_process():
         return  # the first one prints
     from mnist_adder.reports import report
 
-    page = report([run])
     print_metrics(run.results)
+    page = report([run])
     print(f"\nThe run lies in {run.folder}")
     print(f"Look:  {page}")
     print(f"Next:  {own_command()} predict PICTURE NUMBER --run {run.folder}")

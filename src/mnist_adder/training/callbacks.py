@@ -1,6 +1,6 @@
 """What happens beside the steps: the weights' average, metrics.csv and TensorBoard, stopping.
 
-Lightning calls the hooks; the recorder writes into the run, averaging changes the weights in the end.
+Lightning calls the hooks; the recorder writes into the run, averaging changes the weights that are kept.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import signal
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
@@ -17,10 +17,11 @@ from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_avg_fn
 
 from mnist_adder.designs import Recipe
+from mnist_adder.errors import DivergedError
 from mnist_adder.runs import Run
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
+from mnist_adder.training.divergence import check_losses, check_weights
+from mnist_adder.training.events import EventFile
+from mnist_adder.training.module import AdderModule
 
 TENSORBOARD = "tensorboard"
 """The folder of a run that holds TensorBoard's event files."""
@@ -63,21 +64,40 @@ class Averaging(WeightAveraging):
         if self._latest_update_step > 0:  # before, the average is the network as it was at the start
             super()._swap_models(pl_module)
 
+    def on_save_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        if self._latest_update_step == 0:
+            checkpoint["state_dict"] = checkpoint["current_model_state"]
+
+
+class StopIfDiverged(L.Callback):
+    """Ends a training that has run away after the epoch, before anything of that epoch is written."""
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, AdderModule)
+        try:
+            check_losses({name: float(value) for name, value in trainer.callback_metrics.items()})
+            check_weights(pl_module.design)
+        except DivergedError as error:
+            raise DivergedError(f"in epoch {trainer.current_epoch + 1} {error}") from None
+
 
 class Recorder(L.Callback):
     """Writes down every epoch's figures, whatever the module logged.
 
-    metrics.csv gets a row; where TensorBoard is installed, ``tensorboard --logdir`` shows them as curves.
+    metrics.csv gets a row; ``tensorboard --logdir`` shows them as curves.
     """
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.rows: list[dict[str, float]] = []
-        self.writer: SummaryWriter | None = None
+        self.curves: EventFile | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.is_global_zero:
-            self.writer = _tensorboard_writer(self.run.folder / TENSORBOARD, after=len(self.rows))
+            self.curves = EventFile(self.run.folder / TENSORBOARD, after=len(self.rows))
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         figures = {name: round(float(value), 6) for name, value in trainer.callback_metrics.items()}
@@ -85,15 +105,8 @@ class Recorder(L.Callback):
         self.rows.append({"epoch": epoch, **figures})
         if trainer.is_global_zero:
             self.run.save_metrics(self.rows)
-        if self.writer is not None:
-            for name, value in figures.items():
-                self.writer.add_scalar(_tag(name), value, epoch)
-            self.writer.flush()
-
-    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        if self.writer is not None:
-            self.writer.close()
-            self.writer = None
+        if self.curves is not None:
+            self.curves.add(figures, epoch)
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
@@ -151,19 +164,11 @@ class StopBetweenSteps(L.Callback):
             raise KeyboardInterrupt
 
 
-def _tag(figure: str) -> str:
-    """TensorBoard's name for a figure: train and validation stand side by side, ``sum_loss/train``."""
-    part, _, rest = figure.partition("_")
-    return f"{rest}/{part}" if part in ("train", "validation") else figure
+class _Patience(EarlyStopping):
+    """Stops a training that is carried on after it had been stopped early, too."""
 
-
-def _tensorboard_writer(folder: Path, *, after: int) -> SummaryWriter | None:
-    """A writer of event files; points later than epoch ``after`` are of a stopped run and disappear."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:  # training goes on without it
-        return None
-    return SummaryWriter(folder, purge_step=after + 1 if after else None)
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
 def early_stopping(recipe: Recipe, folder: Path) -> list[L.Callback]:
@@ -173,6 +178,6 @@ def early_stopping(recipe: Recipe, folder: Path) -> list[L.Callback]:
     """
     figure = "validation_joint_accuracy"
     return [
-        EarlyStopping(figure, mode="max", patience=recipe.patience),
+        _Patience(figure, mode="max", patience=recipe.patience),
         ModelCheckpoint(folder, filename="best", monitor=figure, mode="max", enable_version_counter=False),
     ]

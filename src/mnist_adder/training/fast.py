@@ -33,10 +33,11 @@ from mnist_adder.data.corpus import VALIDATION_SIZES, split_validation
 from mnist_adder.designs import Recipe
 from mnist_adder.designs.exact_sum import ExactSum
 from mnist_adder.designs.presets import PRESETS
-from mnist_adder.errors import DataError, DesignError
+from mnist_adder.errors import DataError, DesignError, DivergedError
 from mnist_adder.evaluation import evaluate
 from mnist_adder.runs import Run
 from mnist_adder.task import DIGITS
+from mnist_adder.training.divergence import check_weights, what_to_do
 from mnist_adder.training.finish import finish
 from mnist_adder.training.module import TRAIN_FIGURES
 from mnist_adder.training.muon import orthogonalise
@@ -100,6 +101,9 @@ def fit_fast(run: Run, corpus: Corpus) -> Run:
 
     metrics.csv has one row, of the trained network: on the training pairs, and the validation pairs if they
     were held out.
+
+    Raises:
+        DivergedError: the weights are no finite numbers.
     """
     recipe, kept = run.config.recipe, None
     if recipe.train_on == "train":
@@ -108,6 +112,10 @@ def fit_fast(run: Run, corpus: Corpus) -> Run:
     started = time.perf_counter()
     design = train_fast(images, seed=run.config.seed, kept=kept, threads=run.config.threads, recipe=recipe)
     seconds = time.perf_counter() - started
+    try:
+        check_weights(design)
+    except DivergedError as error:
+        raise DivergedError(f"The preset fast diverged: {error}. {what_to_do(run.config)}") from None
     figures = {"epoch": 1.0}
     datasets = {"train": MNISTAdder(split=recipe.train_on, corpus=corpus)}
     if recipe.train_on == "train":

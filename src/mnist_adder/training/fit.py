@@ -17,20 +17,26 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from mnist_adder import designs, machine, runs
+from mnist_adder import designs, machine
 from mnist_adder.data import Batches, Corpus, MNISTAdder, load_corpus
 from mnist_adder.data.sources import DatasetName
 from mnist_adder.designs import Adder
-from mnist_adder.errors import RunError
-from mnist_adder.runs import Run, RunConfig, load_run
-from mnist_adder.training.callbacks import Averaging, Recorder, StopBetweenSteps, early_stopping
+from mnist_adder.errors import DivergedError, RunError
+from mnist_adder.runs import Run, RunConfig
+from mnist_adder.training import checkpoints
+from mnist_adder.training.callbacks import (
+    Averaging,
+    Recorder,
+    StopBetweenSteps,
+    StopIfDiverged,
+    early_stopping,
+)
+from mnist_adder.training.divergence import what_to_do
 from mnist_adder.training.fast import check_fast, fit_fast
 from mnist_adder.training.finish import finish
 from mnist_adder.training.module import AdderModule, make_train_batches
 from mnist_adder.training.processes import check_processes, is_first_process, launcher
-
-CHECKPOINTS = "checkpoints"
-"""The folder of a run that holds what a stopped training carries on from; it goes when training ends."""
+from mnist_adder.training.taken import new_run, stopped_run
 
 
 def train(
@@ -68,8 +74,9 @@ def train(
     Raises:
         DesignError: no such design, or a setting that makes no sense.
         DataError: the dataset cannot be had.
-        RunError: the run folder is taken, or the devices and nodes are not those that were started or
-            cannot share the batches.
+        RunError: the run folder is taken, in use or cannot be written to, or the devices and nodes are not
+            those that were started or cannot share the batches.
+        DivergedError: the loss ran away; the message says where the last good weights are.
         KeyboardInterrupt: stopped by Ctrl-C; its argument is the run's folder, for :func:`resume`.
     """
     check_settings(design, preset, settings)  # a mistake is told before anything is downloaded
@@ -77,8 +84,8 @@ def train(
     config = configure(
         corpus, design, preset=preset, settings=settings, seed=seed, devices=devices, nodes=nodes
     )
-    run = begin(run_dir, config, corpus, notify)
-    return fit_run(run, corpus, callbacks)
+    with new_run(run_dir, config, corpus, notify) as run:
+        return fit_run(run, corpus, callbacks)
 
 
 def check_settings(design: str, preset: str | None, settings: Mapping[str, str | float] | None) -> None:
@@ -134,18 +141,6 @@ def configure(
     )
 
 
-def begin(run_dir: Path | None, config: RunConfig, corpus: Corpus, notify: Callable[[str], None]) -> Run:
-    """Make the run's folder, and say what begins where; of several processes the first one does."""
-    folder = run_dir or runs.new_folder(config.preset or config.design, config.seed)
-    if not is_first_process():
-        return Run(folder, config)
-    run = Run.create(folder, config)
-    what = config.design if config.preset is None else f"{config.design}, preset {config.preset},"
-    notify(f"{what} on {corpus.dataset} ({corpus.origin}), seed {config.seed}.")
-    notify(f"Device: {config.device}, {config.precision}. Run folder: {folder}")
-    return run
-
-
 def resume(
     folder: Path,
     *,
@@ -155,83 +150,97 @@ def resume(
 ) -> Run:
     """Carry on a run that was stopped, from its last whole epoch; arguments as for :func:`train`.
 
-    On the same machine's processor the run ends with the weights it would have had undisturbed.
+    On the same machine's processor the run ends with the weights it would have had undisturbed. One that has
+    ended is left as it is.
 
     Raises:
-        RunError: there is no such run, or it has ended.
+        RunError: there is no such run, or as for :func:`train`.
         DataError: the dataset cannot be had.
+        DivergedError, KeyboardInterrupt: as for :func:`train`.
     """
-    run = load_run(folder)
-    if (folder / "results.json").exists():
-        raise RunError(f"{folder} has ended. Its results: mnist-adder evaluate {folder}")
-    corpus = load_corpus(run.config.dataset, data_dir, notify)
-    run.check_data(corpus.sha256, corpus.origin)
-    check_processes(run.config.devices, run.config.nodes, run.config.recipe.batch_size)
-    checkpoint = folder / CHECKPOINTS / "last.ckpt"
-    if is_first_process():
-        begin = f"after epoch {len(run.metrics)}" if checkpoint.exists() else "from the start"
-        notify(f"{run.config.design} on {corpus.dataset} ({corpus.origin}) carries on {begin}.")
-    return fit_run(run, corpus, callbacks, checkpoint if checkpoint.exists() else None)
+    with stopped_run(folder, data_dir, notify) as (run, corpus):
+        if corpus is None:
+            return run
+        config = run.config
+        check_processes(config.devices, config.nodes, config.recipe.batch_size)
+        checkpoint = checkpoints.last(folder)
+        begin = "from the start"
+        if checkpoint.exists():
+            begin = f"after epoch {checkpoints.epochs_done(checkpoint)}"
+        if is_first_process():
+            notify(f"{config.design} on {corpus.dataset} ({corpus.origin}) carries on {begin}.")
+        return fit_run(run, corpus, callbacks)
 
 
-def fit_run(run: Run, corpus: Corpus, callbacks: Sequence[L.Callback], checkpoint: Path | None = None) -> Run:
-    """Do what a run's config says: what :func:`train` does once the folder and the data are there.
+def fit_run(run: Run, corpus: Corpus, callbacks: Sequence[L.Callback]) -> Run:
+    """Do what a run's config says, from its last checkpoint on if there is one, and complete the run.
 
     Args:
         run: whose folder is filled.
         corpus: whose images are trained on, validated on and tested on.
         callbacks: as for :func:`train`.
-        checkpoint: what to carry on from, if the run was stopped.
+
+    Raises:
+        DivergedError, KeyboardInterrupt: as for :func:`train`.
     """
     if run.config.preset == "fast":  # a loop of its own, which takes a second: never carried on
         return fit_fast(run, corpus)
     L.seed_everything(run.config.seed, verbose=False)
     design = designs.build(run.config.design, run.config.preset)
     trainer = _make_trainer(run, callbacks)
-    seed, device = run.config.seed, trainer.strategy.root_device
+    started = time.perf_counter() - checkpoints.seconds(run.folder)  # as if it had not been stopped
+    try:
+        _fit(trainer, design, run, corpus)
+    except DivergedError as error:
+        said = f"{run.config.design} diverged: {error}. {_keep_good(run, design)}"
+        raise DivergedError(f"{said} {what_to_do(run.config)}") from None
+    seconds = time.perf_counter() - started
+    # Where no folder was named each process has made up a name; the first one's is the run's.
+    run = Run(Path(trainer.strategy.broadcast(str(run.folder))), run.config)
+    if is_first_process():
+        kept = "best.ckpt" if run.config.recipe.patience else "last.ckpt"
+        kept_epoch = checkpoints.restore(design, run.folder / checkpoints.FOLDER / kept)
+        finish(run, design, corpus, train_seconds=seconds, kept_epoch=kept_epoch)
+        shutil.rmtree(run.folder / checkpoints.FOLDER, ignore_errors=True)
+    return run
+
+
+def _fit(trainer: L.Trainer, design: Adder, run: Run, corpus: Corpus) -> None:
+    recipe, seed, device = run.config.recipe, run.config.seed, trainer.strategy.root_device
     train_batches = make_train_batches(
-        corpus,
-        run.config.recipe,
-        seed=seed,
-        device=device,
-        rank=trainer.global_rank,
-        world_size=trainer.world_size,
+        corpus, recipe, seed=seed, device=device, rank=trainer.global_rank, world_size=trainer.world_size
     )
     validation_batches = None
-    if run.config.recipe.train_on == "train":
+    if recipe.train_on == "train":
         validation_set = MNISTAdder(split="validation", corpus=corpus, seed=seed).to(device)
         validation_batches = Batches(validation_set, 500, shuffle=False)
-    started, seconds_before = time.perf_counter(), 0.0
-    if checkpoint is not None:
-        seconds_before = sum(row["seconds"] for row in run.metrics)
+    checkpoint = checkpoints.last(run.folder)
     with warnings.catch_warnings():  # Lightning asks torch in an old way, once
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated")
         warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # it is our own
         warnings.filterwarnings("ignore", "It is recommended to use .*sync_dist=True")  # it joins them
         warnings.filterwarnings("ignore", "You defined a `validation_step` but have no")  # train_on is all
-        module = AdderModule(design, run.config.recipe)
         try:
-            trainer.fit(module, train_batches, validation_batches, ckpt_path=checkpoint, weights_only=True)
+            trainer.fit(
+                AdderModule(design, recipe),
+                train_batches,
+                validation_batches,
+                ckpt_path=checkpoint if checkpoint.exists() else None,
+                weights_only=True,
+            )
         except SystemExit:  # this is how Lightning ends after Ctrl-C
             raise KeyboardInterrupt(run.folder) from None
-    train_seconds = seconds_before + time.perf_counter() - started
-    # Where no folder was named each process has made up a name; the first one's is the run's.
-    run = Run(Path(trainer.strategy.broadcast(str(run.folder))), run.config)
+
+
+def _keep_good(run: Run, design: Adder) -> str:
+    """Save the weights of the last epoch that was not diverged yet, and say where they are."""
+    checkpoint = checkpoints.last(run.folder)
+    if not checkpoint.exists():
+        return "It had learned nothing before, so there are no weights to keep."
+    epoch = checkpoints.restore(design, checkpoint)
     if is_first_process():
-        kept_epoch = trainer.current_epoch
-        if run.config.recipe.patience:
-            kept_epoch = _restore_best(design, run.folder / CHECKPOINTS / "best.ckpt")
-        finish(run, design, corpus, train_seconds=train_seconds, kept_epoch=kept_epoch)
-        shutil.rmtree(run.folder / CHECKPOINTS)
-    return run
-
-
-def _restore_best(design: Adder, checkpoint: Path) -> int:
-    """Put back the weights, averaged if they are, of the best epoch; returns which one it was."""
-    kept = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    weights = {name.removeprefix("design."): tensor for name, tensor in kept["state_dict"].items()}
-    design.load_state_dict(weights)
-    return int(kept["epoch"]) + 1
+        run.save_design(design)
+    return f"The weights after epoch {epoch} are in {run.folder / 'model.safetensors'}."
 
 
 def _make_trainer(run: Run, callbacks: Sequence[L.Callback]) -> L.Trainer:
@@ -241,18 +250,20 @@ def _make_trainer(run: Run, callbacks: Sequence[L.Callback]) -> L.Trainer:
     recipe, device = run.config.recipe, machine.best_device()
     together = run.config.devices * run.config.nodes > 1
     averaging = [] if recipe.average == "none" else [Averaging(recipe)]
-    checkpoint = ModelCheckpoint(run.folder / CHECKPOINTS, filename="last", enable_version_counter=False)
-    early = early_stopping(recipe, run.folder / CHECKPOINTS) if recipe.patience else []
+    folder = run.folder / checkpoints.FOLDER
+    checkpoint = ModelCheckpoint(folder, filename="last", enable_version_counter=False)
+    early = early_stopping(recipe, folder) if recipe.patience else []
+    stop = StopBetweenSteps()
     return L.Trainer(
         accelerator=device.type,
         devices=run.config.devices,
         num_nodes=run.config.nodes,
-        plugins=launcher(),
+        plugins=[launcher(), checkpoints.WholeFiles()],
         strategy="ddp" if together else "auto",
         sync_batchnorm=together and device.type == "cuda",  # torch has it for CUDA alone
         precision=run.config.precision,
         max_epochs=recipe.epochs,
-        callbacks=[*averaging, Recorder(run), *early, *callbacks, checkpoint, StopBetweenSteps()],
+        callbacks=[*averaging, StopIfDiverged(), Recorder(run), *early, *callbacks, checkpoint, stop],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,

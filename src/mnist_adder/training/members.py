@@ -14,12 +14,12 @@ from mnist_adder import designs
 from mnist_adder.data import Corpus, load_corpus
 from mnist_adder.data.sources import DatasetName
 from mnist_adder.designs import Ensemble
-from mnist_adder.errors import RunError
 from mnist_adder.runs import Run, load_run
 from mnist_adder.training import fit
 from mnist_adder.training.finish import finish
 from mnist_adder.training.processes import is_first_process
 from mnist_adder.training.series import train_or_carry_on
+from mnist_adder.training.taken import new_run, stopped_run
 
 MEMBERS = "members"
 """The folder of an ensemble's run that holds its members' runs, one a seed."""
@@ -46,7 +46,7 @@ def train_ensemble(
     the callbacks of one.
 
     Raises:
-        DesignError, DataError, RunError, KeyboardInterrupt: as there.
+        DesignError, DataError, RunError, DivergedError, KeyboardInterrupt: as there.
     """
     if members == 1:
         return fit.train(
@@ -74,8 +74,8 @@ def train_ensemble(
         devices=devices,
         nodes=nodes,
     )
-    run = fit.begin(run_dir, config, corpus, notify)
-    return _train_members(run, corpus, data_dir, notify, callbacks)
+    with new_run(run_dir, config, corpus, notify) as run:
+        return _train_members(run, corpus, data_dir, notify, callbacks)
 
 
 def resume(
@@ -86,14 +86,10 @@ def resume(
     callbacks: Callable[[], Sequence[L.Callback]] = lambda: (),
 ) -> Run:
     """Carry on a stopped run, of one network or an ensemble; see :func:`mnist_adder.training.fit.resume`."""
-    run = load_run(folder)
-    if run.config.members == 1:
+    if load_run(folder).config.members == 1:
         return fit.resume(folder, data_dir=data_dir, notify=notify, callbacks=callbacks())
-    if (folder / "results.json").exists():
-        raise RunError(f"{folder} has ended. Its results: mnist-adder evaluate {folder}")
-    corpus = load_corpus(run.config.dataset, data_dir, notify)
-    run.check_data(corpus.sha256, corpus.origin)
-    return _train_members(run, corpus, data_dir, notify, callbacks)
+    with stopped_run(folder, data_dir, notify) as (run, corpus):
+        return run if corpus is None else _train_members(run, corpus, data_dir, notify, callbacks)
 
 
 def _train_members(
@@ -105,26 +101,23 @@ def _train_members(
 ) -> Run:
     config, runs = run.config, []
     settings = dict(vars(config.recipe))
-    try:
-        for place in range(config.members):
-            notify(f"\nMember {place + 1} of {config.members}.")
-            seed = config.seed + place
-            member = train_or_carry_on(
-                run.folder / MEMBERS / f"seed{seed}",
-                config.design,
-                preset=config.preset,
-                settings=settings,
-                seed=seed,
-                dataset=config.dataset,
-                data_dir=data_dir,
-                devices=config.devices,
-                nodes=config.nodes,
-                notify=notify,
-                callbacks=callbacks(),
-            )
-            runs.append(member)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(run.folder) from None
+    for place in range(config.members):
+        notify(f"\nMember {place + 1} of {config.members}.")
+        seed = config.seed + place
+        member = train_or_carry_on(
+            run.folder / MEMBERS / f"seed{seed}",
+            config.design,
+            preset=config.preset,
+            settings=settings,
+            seed=seed,
+            dataset=config.dataset,
+            data_dir=data_dir,
+            devices=config.devices,
+            nodes=config.nodes,
+            notify=notify,
+            callbacks=callbacks(),
+        )
+        runs.append(member)
     run = Run(runs[0].folder.parents[1], config)  # as the first process named it
     if is_first_process():
         _join(run, runs, corpus)

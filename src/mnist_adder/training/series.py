@@ -48,7 +48,8 @@ def train_series(
 
     Raises:
         DesignError: no such design, or an epochs_scale that makes no sense.
-        RunError: a run that is there was trained otherwise than asked for now.
+        RunError: a run that is there was trained otherwise than asked for now, or is in use.
+        DivergedError: the loss of a run ran away.
     """
     if seeds < 1 or not 0 < epochs_scale < float("inf"):
         raise RunError(f"{seeds} seeds and {epochs_scale} times the epochs: both must be above 0.")
@@ -90,7 +91,8 @@ def train_or_carry_on(
     Arguments as for :func:`train`.
 
     Raises:
-        RunError: the run that is there was trained otherwise than asked for now.
+        RunError: the run that is there was trained otherwise than asked for now, or is in use.
+        DivergedError: its loss ran away.
     """
     if not (run_dir / "config.json").exists():
         return train(
@@ -108,9 +110,6 @@ def train_or_carry_on(
         )
     run = load_run(run_dir)
     _check_protocol(run, design, preset, seed, settings, dataset)
-    if (run_dir / "results.json").exists():
-        notify(f"It is in {run_dir} already.")
-        return run
     return resume(run_dir, data_dir=data_dir, notify=notify, callbacks=callbacks)
 
 

@@ -1,0 +1,89 @@
+"""Taking a run's folder: a new one, or one whose training was stopped.
+
+A folder comes in; it is this process's alone while the block runs, and whatever ends the block early is told
+in one line. Next: ``fit`` and ``members``.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mnist_adder import runs
+from mnist_adder.data import Corpus, load_corpus
+from mnist_adder.errors import RunError
+from mnist_adder.files import unfinished
+from mnist_adder.runs import Run, RunConfig, load_run
+from mnist_adder.training import checkpoints
+from mnist_adder.training.lock import locked
+from mnist_adder.training.processes import is_first_process
+
+
+@contextmanager
+def new_run(
+    run_dir: Path | None, config: RunConfig, corpus: Corpus, notify: Callable[[str], None]
+) -> Iterator[Run]:
+    """Make a run's folder, and say what begins where.
+
+    Raises:
+        RunError: the folder cannot be made, is not empty, or is in use; or the block cannot write to it.
+        KeyboardInterrupt: Ctrl-C in the block; its argument is the folder.
+    """
+    folder = run_dir or runs.new_folder(config.preset or config.design, config.seed)
+    if not is_first_process():
+        yield Run(folder, config)
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder} cannot be used as a run folder: {error.strerror}.") from None
+    with _taken(folder):
+        run = Run.create(folder, config)
+        what = config.design if config.preset is None else f"{config.design}, preset {config.preset},"
+        notify(f"{what} on {corpus.dataset} ({corpus.origin}), seed {config.seed}.")
+        notify(f"Device: {config.device}, {config.precision}. Run folder: {folder}")
+        yield run
+
+
+@contextmanager
+def stopped_run(
+    folder: Path, data_dir: Path | None, notify: Callable[[str], None]
+) -> Iterator[tuple[Run, Corpus | None]]:
+    """Open a run to carry it on, with the images it was trained on; without images if it has ended.
+
+    Raises:
+        RunError: there is no such run, it is in use, or its images are others now; or the block cannot write.
+        DataError: the dataset cannot be had.
+        KeyboardInterrupt: Ctrl-C in the block; its argument is the folder.
+    """
+    run = load_run(folder)
+    with _taken(folder):
+        if (folder / "results.json").exists():
+            shutil.rmtree(folder / checkpoints.FOLDER, ignore_errors=True)
+            notify(f"{folder} has ended already.")
+            yield run, None
+            return
+        corpus = load_corpus(run.config.dataset, data_dir, notify)
+        run.check_data(corpus.sha256, corpus.origin)
+        yield run, corpus
+
+
+@contextmanager
+def _taken(folder: Path) -> Iterator[None]:
+    if not is_first_process():  # the first one writes for all
+        yield
+        return
+    try:
+        with locked(folder):
+            for left in (*unfinished(folder), *unfinished(folder / checkpoints.FOLDER)):
+                left.unlink()
+            yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(folder) from None
+    except OSError as error:
+        raise RunError(
+            f"{error.filename or folder}: {error.strerror or error}. What was written before is whole; once "
+            f"this is mended, carry on with: mnist-adder train --resume {folder}"
+        ) from None

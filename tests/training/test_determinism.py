@@ -1,0 +1,175 @@
+"""The same seed gives the same weights, in any process and after whatever; with other threads, nearly so.
+
+All designs and presets are trained for a few steps in this process, and again in another in the opposite
+order, so that what a training leaves behind would show; two of them also in one with two threads.
+``docs/training.md`` has the tolerance under "Determinism".
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import lightning as L
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from mnist_adder import designs
+from mnist_adder.data import Corpus, MNISTAdder, load_corpus
+from mnist_adder.designs.presets import PRESETS
+from mnist_adder.evaluation import evaluate
+from mnist_adder.training import train
+from mnist_adder.training.fast import train_fast
+from mnist_adder.training.stream import Images
+
+Weights = dict[str, Tensor]
+TWO_THREADS = ["fast", designs.DEFAULT]  # few: on a busy machine two threads wait long for each other
+WEIGHTS_TOLERANCE = 0.05
+"""How far weights may be apart after three steps: the distance's length, by that of the weights."""
+ACCURACY_TOLERANCE = 0.01
+"""How far apart joint accuracies on the 3,600 test pairs may then be: a point."""
+LEARNT = 0.4
+"""More than this joint accuracy, where guessing has 0.1."""
+NAMES = [*designs.names(), *PRESETS]
+
+# What the other processes run: the names in the order given, a file of weights for each.
+PROCESS = """
+import sys
+from pathlib import Path
+from tests.training.test_determinism import save_all
+
+save_all(Path(sys.argv[1]), sys.argv[2].split("|"))
+"""
+
+
+class _TrainedError(Exception):
+    """Training is over; evaluation, export and report need not follow."""
+
+
+class _Stop(L.Callback):
+    """Keeps the weights that training ends with, averaged where they are, and leaves it there."""
+
+    def __init__(self) -> None:
+        self.weights: Weights = {}
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.weights = {name: value.clone() for name, value in pl_module.design.state_dict().items()}  # type: ignore[union-attr]
+        raise _TrainedError
+
+
+def trained(name: str, folder: Path, corpus: Corpus) -> Weights:
+    """The weights after three steps on the bundled digits, of ``fast`` after five."""
+    if name == "fast":
+        images = Images(corpus.train_images, corpus.train_digits)
+        recipe = PRESETS["fast"].recipe.replaced({"batch_size": 256})
+        return dict(train_fast(images, seed=7, threads=torch.get_num_threads(), recipe=recipe).state_dict())
+    stop = _Stop()
+    preset = name if name in PRESETS else None
+    with pytest.raises(_TrainedError):
+        train(
+            designs.DEFAULT if preset else name,
+            preset=preset,
+            settings={"epochs": 1, "batch_size": 432},
+            seed=7,
+            dataset="digits",
+            run_dir=folder / f"run {name}",
+            callbacks=[stop],
+        )
+    return stop.weights
+
+
+def save_all(folder: Path, names: list[str]) -> None:
+    """Train the networks named, in that order, and save each one's weights in a file of its name."""
+    corpus = load_corpus("digits")
+    for name in names:
+        weights = {key: value.contiguous() for key, value in trained(name, folder, corpus).items()}
+        save_file(weights, folder / f"{name}.safetensors")
+
+
+def distance(one: Weights, other: Weights) -> float:
+    """Of all weights as one vector, relative to its length."""
+    vectors = [torch.cat([w[key].double().flatten() for key in one]) for w in (one, other)]
+    return float((vectors[0] - vectors[1]).norm() / vectors[0].norm())
+
+
+def joint_accuracy(weights: Weights, corpus: Corpus) -> float:
+    """Of the default design, on all test pairs."""
+    design = designs.build(designs.DEFAULT)
+    design.load_state_dict(weights)
+    return evaluate(design, MNISTAdder(split="test", corpus=corpus)).joint_accuracy
+
+
+@pytest.fixture(scope="module")
+def corpus_of_digits() -> Corpus:
+    return load_corpus("digits")
+
+
+Trainings = dict[str, dict[str, Weights]]
+
+
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory: pytest.TempPathFactory) -> Trainings:
+    """The weights of every network: "here", in "another process", and with "two threads"."""
+    folders = {
+        where: tmp_path_factory.mktemp("weights") for where in ("here", "another process", "two threads")
+    }
+    same = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    two = {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}  # else they work while they wait
+    kinds = {"another process": (NAMES[::-1], same), "two threads": (TWO_THREADS, two)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESS, str(folders[where]), "|".join(order)],
+            cwd=Path(__file__).parents[2],
+            env=os.environ | variables,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for where, (order, variables) in kinds.items()
+    ]
+    save_all(folders["here"], NAMES)
+    for process in processes:
+        errors = process.communicate(timeout=300)[1]
+        assert process.returncode == 0, errors
+    return {
+        where: {path.stem: load_file(path) for path in folder.glob("*.safetensors")}
+        for where, folder in folders.items()
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_seed_gives_the_same_weights_in_any_process(trainings: Trainings, name: str) -> None:
+    here, there = trainings["here"][name], trainings["another process"][name]
+    assert here.keys() == there.keys()
+    for key, weight in here.items():
+        assert torch.equal(weight, there[key]), key
+        assert weight.isfinite().all()
+
+
+def test_the_networks_did_learn(trainings: Trainings, corpus_of_digits: Corpus) -> None:
+    """Else the same weights would say nothing."""
+    for name in NAMES:
+        preset = name if name in PRESETS else None
+        design = designs.build(designs.DEFAULT if preset else name, preset)
+        untrained = dict(design.named_parameters())
+        assert all(
+            not torch.equal(untrained[key], weight)
+            for key, weight in trainings["here"][name].items()
+            if key in untrained
+        ), name
+    assert joint_accuracy(trainings["here"][designs.DEFAULT], corpus_of_digits) > LEARNT
+
+
+def test_two_threads_are_within_the_tolerance(trainings: Trainings, corpus_of_digits: Corpus) -> None:
+    here, there = (trainings[where][designs.DEFAULT] for where in ("here", "two threads"))
+    assert distance(here, there) <= WEIGHTS_TOLERANCE
+    accuracies = [joint_accuracy(weights, corpus_of_digits) for weights in (here, there)]
+    assert abs(accuracies[0] - accuracies[1]) <= ACCURACY_TOLERANCE
+
+
+def test_the_lean_loop_has_no_need_of_a_tolerance(trainings: Trainings) -> None:
+    here, there = trainings["here"]["fast"], trainings["two threads"]["fast"]
+    assert all(torch.equal(weight, there[key]) for key, weight in here.items())
