@@ -42,6 +42,12 @@ def test_json_is_one_object_and_nothing_else(run_cli: RunCLI, trained_run: Run, 
     assert len(answer["sum_probabilities"]) == 19
 
 
+def test_evaluate_says_what_was_asked_and_how(run_cli: RunCLI, trained_run: Run) -> None:
+    code, out, _ = run_cli("evaluate", str(trained_run.folder), "--split", "validation", "--tta")
+    assert code == 0
+    assert "validation pairs, with test-time augmentation" in " ".join(out.split())
+
+
 def test_a_damaged_tiff_is_one_line_too(
     trained_run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

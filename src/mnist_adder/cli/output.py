@@ -84,7 +84,9 @@ def print_metrics(results: Mapping[str, Any]) -> None:
         "digit answer the same for all ten numbers": "digit_consistency",
         "sum answer contradicts the digit answer": "contradiction",
     }
-    table = make_table(f"{network_name(results)} on {results['dataset']}, {results['pairs']:,} pairs", "%")
+    asked = f"{results['pairs']:,} {results.get('split', 'test')} pairs"
+    how = ", with test-time augmentation" if results.get("tta") else ""
+    table = make_table(f"{network_name(results)} on {results['dataset']}, {asked}{how}", "%")
     for label, name in measures.items():
         table.add_row(label, f"{100 * results[name]:.2f}")
     make_console().print(table)
