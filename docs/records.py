@@ -1,4 +1,4 @@
-"""The table of presets, for ``tables.py``: what files in ``results/`` say of speed, accuracy and size.
+"""The tables of presets and of faults, for ``tables.py``: what files in ``results/`` say of them.
 
 A row comes from a file that a script in ``benchmarks/`` has written; where there is no file there is no row.
 """
@@ -108,3 +108,16 @@ def _row(label: str, preset: str, members: int, seconds: str, accuracy: str, run
 def _read(name: str) -> dict[str, Any] | None:
     path = RESULTS / name
     return json.loads(path.read_text()) if path.exists() else None
+
+
+def faults() -> str:
+    """What was tried to break the product, and how much of it was survived, by room and kind."""
+    measured = json.loads((RESULTS / "faults.json").read_text())
+    lines = ["| room | attempt | tried | survived |", "|---|---|--:|--:|"]
+    for file, kinds in measured["faults"].items():
+        room = file.partition("/")[0] if "/" in file else "run folders"
+        for kind, figures in kinds.items():
+            lines.append(f"| {room} | {kind} | {figures['tried']:,} | {figures['survived']:,} |")
+    return "\n".join(lines) + (
+        f"\n\n{measured['tried']:,} attempts, {measured['survived']:,} survived, on {measured['device']}."
+    )

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from records import presets
+from records import faults, presets
 
 from mnist_adder import designs
 from mnist_adder.designs.layers import dissect
@@ -175,7 +175,8 @@ def serving() -> str:
     lines.append(
         f"\nOne worker and the load generator together on {results['cores']} cores of {results['device']}. "
         f"Over {over['connections']:,} connections {over['answered_per_second']:,} PNG files a second are "
-        f"answered and {over['refused'] / over['seconds']:,.0f} refused with 503. In {soak['seconds']:.0f} "
+        f"answered and {over['refused'] / over['seconds']:,.0f} refused with 503; {over['failed']} requests "
+        f"of {over['requests']:,} had no answer within 10 seconds. In {soak['seconds']:.0f} "
         f"seconds at 16 connections, {soak['requests']:,} requests had {soak['errors']} errors, and memory "
         f"went from {memory}."
     )
@@ -184,7 +185,7 @@ def serving() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     block.__name__: block
-    for block in (comparison, words, log, assignment, meetings, speed, growth, presets, serving)
+    for block in (comparison, words, log, assignment, meetings, speed, growth, presets, serving, faults)
 }
 
 
