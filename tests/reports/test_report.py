@@ -221,7 +221,7 @@ def test_the_run_folder_is_all_it_takes(trained_run: Run, tmp_path: Path) -> Non
 
 def test_whatever_comes_from_a_file_is_escaped(contents: Contents) -> None:
     evil = "<script>alert(1)</script>\"'&"
-    said: dict[str, Any] = {"dataset": evil, "device": evil, "commit": evil, "versions": {evil: evil}}
+    said: dict[str, Any] = {"device": evil, "commit": evil, "versions": {evil: evil}}
     config = dataclasses.replace(contents.run.config, **said)
     run = Run(Path(evil), config)
     changed = dataclasses.replace(contents, run=run, meeting=evil)
