@@ -80,9 +80,10 @@ def train(
                 callbacks=lambda: [training.Progress(console)],
             )
     except KeyboardInterrupt as stopped:
-        for folder in stopped.args or [None]:
-            carry_on = f"Carry on with: {own_command()} train --resume {folder}"
-            notify(f"Stopped. {carry_on if folder else 'There was no run yet.'}")
+        if stopped.args:  # the run's folder
+            notify(f"Stopped. Carry on with: {own_command()} train --resume {stopped.args[0]}")
+        else:
+            notify("Stopped. There was no run yet.")
         raise typer.Exit(130) from None
     if not training.is_first_process():
         return  # the first one prints

@@ -29,10 +29,7 @@ def worksheet(
     from mnist_adder.worksheet import build_worksheet
 
     written = build_worksheet()
-    try:
-        write_bytes(out, written.content)
-    except OSError as error:
-        raise MnistAdderError(f"{out} cannot be written: {error.strerror}.") from None
+    write_bytes(out, written.content)
     print(f"The worksheet is {out}, {len(written.content):,} bytes")
     print(f"Its numbers and PyTorch's differ by {written.difference.number:.0e} at most")
     print("Next:  open it; on the sheet Small network change the learning rate, cell B4, from 0.5 to 5")

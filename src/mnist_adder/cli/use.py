@@ -76,20 +76,17 @@ def _write(run: Run, path: Path, *, int8: bool, data_dir: Path | None) -> None:
     """Write the one file."""
     from mnist_adder.inference import export_int8, export_run
 
-    try:
-        if not int8:
-            export_run(run, path)
-            return
-        from mnist_adder.data import MNISTAdder
-        from mnist_adder.inference.quantise import CALIBRATION_IMAGES
+    if not int8:
+        export_run(run, path)
+        return
+    from mnist_adder.data import MNISTAdder
+    from mnist_adder.inference.quantise import CALIBRATION_IMAGES
 
-        if not (run.folder / "model.onnx").exists():
-            export_run(run)
-        pairs = MNISTAdder(data_dir, split="train", dataset=run.config.dataset)
-        images = pairs.images[:CALIBRATION_IMAGES, 0].float() / 255
-        export_int8(run, images.numpy(), path)
-    except OSError as error:
-        raise MnistAdderError(f"{path} cannot be written: {error.strerror}.") from None
+    if not (run.folder / "model.onnx").exists():
+        export_run(run)
+    pairs = MNISTAdder(data_dir, split="train", dataset=run.config.dataset)
+    images = pairs.images[:CALIBRATION_IMAGES, 0].float() / 255
+    export_int8(run, images.numpy(), path)
 
 
 @app.command(epilog="Example: mnist-adder serve --run runs/exact-sum --port 8000")
