@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import FrozenInstanceError, asdict, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -147,9 +147,16 @@ def test_strokes_become_bolder_or_finer_by_up_to_their_setting_on_either_side() 
     shear=st.floats(0, 80),
     warp=st.floats(0, 10),
     stroke=st.floats(0, 1),
+    interpolation=st.sampled_from(["bilinear", "bicubic"]),
 )
 def test_images_stay_images(
-    rotation: float, shift: float, scale: float, shear: float, warp: float, stroke: float
+    rotation: float,
+    shift: float,
+    scale: float,
+    shear: float,
+    warp: float,
+    stroke: float,
+    interpolation: Literal["bilinear", "bicubic"],
 ) -> None:
     augment = Augment(
         rotation_degrees=rotation,
@@ -158,6 +165,7 @@ def test_images_stay_images(
         shear_degrees=shear,
         warp_pixels=warp,
         stroke_pixels=stroke,
+        interpolation=interpolation,
     )
     images = torch.rand(5, 1, 28, 28, generator=seeded(1))
     changed = augment(images, seeded(2))
@@ -166,6 +174,14 @@ def test_images_stay_images(
     assert changed.min() >= 0
     assert changed.max() <= 1 + 1e-5
     assert torch.equal(changed, augment(images, seeded(2)))
+
+
+@pytest.mark.parametrize(("interpolation", "kept"), [("bilinear", 0.91), ("bicubic", 1.015)])
+def test_bicubic_sampling_does_not_blur(interpolation: Literal["bilinear", "bicubic"], kept: float) -> None:
+    wave = 0.5 + 0.4 * (torch.arange(28) * math.tau / 6).sin()  # six pixels long: two strokes
+    augment = Augment(translation_pixels=3, interpolation=interpolation)
+    changed = augment(wave.expand(2_000, 1, 28, 28), seeded())[..., 6:22, 6:22]
+    assert abs(float(changed.std()) / (0.4 / math.sqrt(2)) - kept) < 0.01
 
 
 def test_each_image_is_changed_its_own_way() -> None:

@@ -48,6 +48,7 @@ class Recipe:
     shear_degrees: float = 0.0
     warp_pixels: float = 0.0  # standard deviation of an elastic distortion
     stroke_pixels: float = 0.0  # strokes wider or narrower by up to this on either side
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"  # between pixels; bicubic blurs less
 
     def __post_init__(self) -> None:
         for name, kind in get_type_hints(type(self)).items():

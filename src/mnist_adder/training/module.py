@@ -178,6 +178,7 @@ def make_train_batches(
         shear_degrees=recipe.shear_degrees,
         warp_pixels=recipe.warp_pixels,
         stroke_pixels=recipe.stroke_pixels,
+        interpolation=recipe.interpolation,
     )
     return Batches(
         dataset,
