@@ -215,8 +215,9 @@ def test_autocast_does_not_blur_the_places() -> None:
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused(name: str, value: float) -> None:
+    settings: dict[str, Any] = {name: value}
     with pytest.raises(DesignError, match=f"{name} is {value}"):
-        Augment(**{name: value})
+        Augment(**settings)
 
 
 def test_the_settings_are_fixed_and_can_be_written_down() -> None:

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from mnist_adder.data import Corpus
 from mnist_adder.errors import PictureError
-from mnist_adder.inference import Predictions
-from mnist_adder.serving.answers import Model, Together, load_models
+from mnist_adder.serving.answers import Answer, Model, Together, load_models
 
 Images = NDArray[np.float32]
 
@@ -32,12 +31,13 @@ def images(corpus: Corpus) -> Images:
     return corpus.test_images[:60].numpy().reshape(60, 1, 28, 28).astype(np.float32) / np.float32(255)
 
 
-def check(answers: list[Predictions], models: list[Model], images: Images) -> None:
-    for place, answer in enumerate(answers):
-        expected = models[place].predictor.predict_images(images[place], np.array([place % 10]))
-        assert answer.digits.tolist() == expected.digits.tolist()
-        assert answer.sums.tolist() == expected.sums.tolist()
+def check(answers: list[Answer], models: list[Model], images: Images) -> None:
+    for place, (together, row) in enumerate(answers):
+        answer = together[row]
+        expected = models[place].predictor.predict_images(images[place], np.array([place % 10]))[0]
+        assert (answer.digit, answer.number, answer.sum) == (expected.digit, place % 10, expected.sum)
         np.testing.assert_allclose(answer.digit_probabilities, expected.digit_probabilities, atol=1e-5)
+        np.testing.assert_allclose(answer.sum_probabilities, expected.sum_probabilities, atol=1e-5)
 
 
 def test_each_question_gets_its_own_answer(
@@ -45,8 +45,8 @@ def test_each_question_gets_its_own_answer(
 ) -> None:
     asked = [list(models.values())[place % len(models)] for place in range(len(images))]
 
-    async def ask_in_waves() -> list[Predictions]:
-        waiting: list[Awaitable[Predictions]] = []
+    async def ask_in_waves() -> list[Answer]:
+        waiting: list[Awaitable[Answer]] = []
         for place, image in enumerate(images):
             waiting.append(asyncio.ensure_future(together.ask(asked[place], image, place % 10)))
             if place % 7 == 0:  # a new turn of the loop, while the thread is busy
@@ -61,7 +61,7 @@ def test_who_comes_after_the_others_is_answered_too(
 ) -> None:
     model = models["tiny"]
 
-    async def ask_one_after_the_other() -> list[Predictions]:
+    async def ask_one_after_the_other() -> list[Answer]:
         first = await asyncio.gather(*(together.ask(model, images[place], place) for place in range(5)))
         return [*first, *[await together.ask(model, images[place], place) for place in range(5, 8)]]
 
@@ -74,7 +74,7 @@ def test_a_failure_reaches_all_who_asked_and_none_after(
 ) -> None:
     model = models["tiny"]
 
-    async def ask() -> Predictions:
+    async def ask() -> Answer:
         failed = await asyncio.gather(
             *(together.ask(model, images[0] + 2, 0) for _ in range(count)), return_exceptions=True
         )
@@ -87,7 +87,7 @@ def test_a_failure_reaches_all_who_asked_and_none_after(
 def test_who_has_gone_holds_nobody_up(models: dict[str, Model], together: Together, images: Images) -> None:
     model = models["tiny"]
 
-    async def ask() -> list[Predictions]:
+    async def ask() -> list[Answer]:
         waiting = [asyncio.ensure_future(together.ask(model, images[place], place)) for place in range(4)]
         await asyncio.sleep(0)
         waiting[1].cancel()

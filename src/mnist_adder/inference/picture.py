@@ -140,7 +140,8 @@ def _decode(data: bytes) -> Plane:
             image.draft(None, (WORKING_SIDE, WORKING_SIDE))
         else:
             image.load()
-        orientation = image.getexif().get(0x0112, 1)  # after loading, for then Pillow has turned TIFF
+        # After loading, for then Pillow has turned TIFF. All others say in info how they were held.
+        orientation = image.getexif().get(0x0112, 1) if image.info or kind == "TIFF" else 1
     return _turn(_brightness(image), orientation)
 
 

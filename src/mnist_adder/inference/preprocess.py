@@ -68,14 +68,14 @@ def _stand_out(brightness: Plane) -> _Signal:
     """Take the ground away, find out which side of it the ink is on, and measure ink and noise."""
     plane = brightness - _ground(brightness)
     odd = 8 + plane.size // 10_000  # a few odd pixels do not count
-    ordered = np.partition(plane, (odd, plane.size - 1 - odd), axis=None)
+    ordered = np.sort(plane, axis=None)
     low, high = float(ordered[odd]), float(ordered[-1 - odd])
     far = 0.3 * max(-low, high)
     if np.square(plane[plane < -far]).sum() > np.square(plane[plane > far]).sum():
         plane, high = -plane, -low
-    ground = np.abs(plane[~_spread(plane > 0.4 * high, 2.9)])  # without the blurred edges of the ink
+    ground = np.abs(plane[~_widen(plane > 0.4 * high, 2)])  # without the blurred edges of the ink
     rank = int(0.95 * ground.size)  # not the median: JPEG leaves much of the ground even and the rest rippled
-    noise = float(np.partition(ground, rank)[rank]) / 1.96 if ground.size else 0.0
+    noise = float(np.sort(ground)[rank]) / 1.96 if ground.size else 0.0
     if high < max(MIN_CONTRAST, 5 * noise):
         raise PictureError(
             "the picture is blank or too pale, nothing stands out from its ground; "
@@ -115,16 +115,16 @@ def _find_ink(signal: _Signal) -> Plane:
     plane, noise, peak = signal
     level = float(_median(plane[plane > 0.4 * peak]))
     strong = plane > max(0.5 * level, 3 * noise)
-    rows, columns = np.nonzero(strong)
-    detail = max(0.0, 1 - 24 / (max(np.ptp(rows), np.ptp(columns)) + 1))
+    top, bottom, left, right = _bounds(strong)
+    detail = max(0.0, 1 - 24 / max(bottom - top, right - left))
     floor = max(min(5 * noise, 0.5 * level), 0.25 * detail * level, 0.002)
     kept = _digit_parts(strong | (plane > floor), strong, plane)
     ink = _crop(np.where(kept, plane, 0), kept)
     if max(ink.shape) < _MIN_INK_SIDE:
         raise PictureError(f"the ink is {ink.shape[1]} x {ink.shape[0]} pixels; write larger or cut closer")
-    top = (1 - detail) * float(ink.max()) + detail * level
+    full = (1 - detail) * float(ink.max()) + detail * level
     margin = 0.2 * detail
-    return np.asarray(((ink / top - margin) / (1 - 2 * margin)).clip(0, 1), dtype=np.float32)
+    return np.asarray(((ink / full - margin) / (1 - 2 * margin)).clip(0, 1), dtype=np.float32)
 
 
 def _digit_parts(mask: NDArray[np.bool_], strong: NDArray[np.bool_], ink: Plane) -> NDArray[np.bool_]:
@@ -135,10 +135,11 @@ def _digit_parts(mask: NDArray[np.bool_], strong: NDArray[np.bool_], ink: Plane)
     padded = _pad(mask, 0, 1)
     height, width = padded.shape
     starts, ends, parts = _label(padded)
-    count = int(parts.max()) + 1
+    count = max(parts) + 1
     if count == 1:
         return mask
-    total = np.concatenate([[0.0], _pad(np.where(strong, ink, 0), 0, 1).cumsum()])
+    total = np.zeros(padded.size + 1)
+    total[1:] = _pad(np.where(strong, ink, 0), 0, 1).cumsum()
     mass = np.bincount(parts, total[ends] - total[starts], count)
     low, high = np.full((count, 2), padded.size), np.zeros((count, 2), dtype=int)  # row, column
     np.minimum.at(low, parts, np.stack(np.divmod(starts, width), axis=1))
@@ -155,30 +156,33 @@ def _digit_parts(mask: NDArray[np.bool_], strong: NDArray[np.bool_], ink: Plane)
     return kept
 
 
-def _label(padded: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+def _label(padded: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], list[int]]:
     """Find the horizontal runs of a mask with empty outer columns, and which hang together, corners included.
 
     Returns (R,) each: start, end (one past), counted along the rows laid end to end, and part 0..P-1.
     """
     width = padded.shape[1]
     flat = padded.ravel()
-    change = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    change = (flat[1:] != flat[:-1]).nonzero()[0] + 1
     starts, ends = change[::2], change[1::2]
-    first = np.searchsorted(ends, starts + width, side="left")  # the runs below that touch each run
-    last = np.searchsorted(starts, ends + width, side="right")
-    root = list(range(starts.size))  # a forest: each run points at an earlier one of its part, or itself
-    for upper, (low, high) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
-        for lower in range(low, high):
+    first = ends.searchsorted(starts - width, side="left")  # the runs above that touch each run
+    last = starts.searchsorted(ends - width, side="right")
+    # A forest: each run points at an earlier one of its part, or at itself.
+    root = np.where(first < last, first, np.arange(first.size)).tolist()
+    for lower in (last - first > 1).nonzero()[0].tolist():  # runs that join several
+        for upper in range(int(first[lower]) + 1, int(last[lower])):
             one, other = upper, lower
             while root[one] != one:
                 root[one] = one = root[root[one]]  # halves the way for those that come after
             while root[other] != other:
                 root[other] = other = root[root[other]]
             root[max(one, other)] = min(one, other)
+    parts: list[int] = []
+    count = 0
     for run, earlier in enumerate(root):
-        root[run] = root[earlier]
-    roots = np.array(root, dtype=np.intp)
-    return starts, ends, np.cumsum(roots == np.arange(roots.size))[roots] - 1
+        parts.append(count if earlier == run else parts[earlier])
+        count += earlier == run
+    return starts, ends, parts
 
 
 def stroke_width(ink: Plane) -> float:
@@ -210,8 +214,8 @@ def _set_stroke_width(ink: Plane) -> Plane:
     return _crop(changed, changed > 0.1 * changed.max())
 
 
-def _spread(plane: NDArray[_T], radius: float) -> NDArray[_T]:
-    """Give each pixel of a plane, or of a mask, the maximum within ``radius`` pixels of it."""
+def _spread(plane: Plane, radius: float) -> Plane:
+    """Give each pixel the maximum within ``radius`` pixels of it."""
     reach = int(radius)
     height, width = plane.shape
     padded = _pad(plane, reach, reach)
@@ -226,6 +230,20 @@ def _spread(plane: NDArray[_T], radius: float) -> NDArray[_T]:
     return spread
 
 
+def _widen(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """Set all pixels within ``reach`` rows and columns of one that is set.
+
+    As bits of one large whole number, rows end to end with zeros between them, a mask is moved as a whole.
+    """
+    padded = _pad(mask, reach, reach)
+    bits = int.from_bytes(np.packbits(padded).tobytes(), "big")
+    for step in [1] * reach + [padded.shape[1]] * reach:
+        bits |= bits << step | bits >> step
+    content = np.frombuffer(bits.to_bytes(-(-padded.size // 8), "big"), np.uint8)
+    wide = np.unpackbits(content, count=padded.size).reshape(padded.shape)
+    return wide[reach:-reach, reach:-reach].view(np.bool_)
+
+
 def _pad(plane: NDArray[_T], rows: int, columns: int) -> NDArray[_T]:
     """Zeros around a plane; ``np.pad`` takes ten times as long for a small one."""
     height, width = plane.shape
@@ -236,12 +254,8 @@ def _pad(plane: NDArray[_T], rows: int, columns: int) -> NDArray[_T]:
 
 def _median(values: Plane) -> np.float32:
     """``np.median`` without its care for what is not here: axes, empty arrays, values that are no numbers."""
-    values = values.ravel()
-    middle = values.size // 2
-    if values.size % 2:
-        return np.float32(np.partition(values, middle)[middle])
-    ordered = np.partition(values, (middle - 1, middle))
-    return np.float32((ordered[middle - 1] + ordered[middle]) / np.float32(2))
+    ordered, middle = np.sort(values), values.size // 2
+    return np.float32((ordered[-1 - middle] + ordered[middle]) / np.float32(2))
 
 
 def _share(mask: NDArray[np.bool_]) -> float:
@@ -249,8 +263,14 @@ def _share(mask: NDArray[np.bool_]) -> float:
 
 
 def _crop(plane: Plane, mask: NDArray[np.bool_]) -> Plane:
+    top, bottom, left, right = _bounds(mask)
+    return plane[top:bottom, left:right]
+
+
+def _bounds(mask: NDArray[np.bool_]) -> tuple[np.intp, np.intp, np.intp, np.intp]:
+    """First row, one past the last, first column and one past the last that hold anything."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return plane[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
 
 
 def _resize(plane: Plane, side: int) -> Plane:
@@ -269,8 +289,9 @@ def _centre(box: Plane) -> NDArray[np.float32]:
     """Lay the box into 28 x 28 with its centre of mass in the middle, to the pixel, all of it inside."""
     image = np.zeros((SIDE, SIDE), dtype=np.float32)
     height, width = box.shape
-    y = float(box.sum(axis=1) @ np.arange(height)) / float(box.sum())
-    x = float(box.sum(axis=0) @ np.arange(width)) / float(box.sum())
+    mass = float(box.sum())
+    y = float(box.sum(axis=1) @ np.arange(height)) / mass
+    x = float(box.sum(axis=0) @ np.arange(width)) / mass
     top = min(max(round(SIDE / 2 - y), 0), SIDE - height)
     left = min(max(round(SIDE / 2 - x), 0), SIDE - width)
     image[top : top + height, left : left + width] = box

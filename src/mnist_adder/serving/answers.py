@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,6 @@ from mnist_adder.inference import Predictions, Predictor, preprocess
 from mnist_adder.pretrained import DEFAULT, names, pretrained_folder
 from mnist_adder.serving.limits import Limits, Refusal, Workers
 from mnist_adder.serving.requests import Asked, Pair
-from mnist_adder.task import SIDE
 
 AT_ONCE = 16
 """Pairs that are answered on the spot: a millisecond or so."""
@@ -31,6 +30,7 @@ _SMALL_BYTES, _SMALL_SIDE = 4096, 64  # pictures that are opened on the spot
 _TOGETHER = 8  # questions that are no more work one by one than in a larger batch
 
 Images = NDArray[np.float32]  # (N, 28, 28) in [0, 1]
+Answer: TypeAlias = tuple[Predictions, int]  # what was answered together, and the row that one asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +141,7 @@ class Together:
         self._busy = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="models")
 
-    async def ask(self, model: Model, image: Images, number: int) -> Predictions:
+    async def ask(self, model: Model, image: Images, number: int) -> Answer:
         """The model's answer to one image (1, 28, 28) in [0, 1] and a number."""
         loop = asyncio.get_running_loop()
         one = _Waiting(model, image, number, loop.create_future())
@@ -161,12 +161,12 @@ class Together:
         taken, self._waiting = self._waiting[:most], self._waiting[most:]
         self._busy = len(taken) > 1
         if self._busy:
-            work = asyncio.get_running_loop().run_in_executor(self._thread, _answer, taken)
-            work.add_done_callback(lambda done: self._tell(taken, done.result()))
+            loop = asyncio.get_running_loop()  # whose run_in_executor takes three times as long
+            self._thread.submit(lambda: loop.call_soon_threadsafe(self._tell, taken, _answer(taken)))
         elif taken:
             self._tell(taken, _answer(taken))
 
-    def _tell(self, asked: list[_Waiting], answers: list[Predictions | Exception]) -> None:
+    def _tell(self, asked: list[_Waiting], answers: list[Answer | Exception]) -> None:
         if self._busy:
             self._start()  # the thread has something to do before the answers are written
         for one, answer in zip(asked, answers, strict=True):
@@ -178,40 +178,29 @@ class Together:
                 one.future.set_result(answer)
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(NamedTuple):
     """One question, and who waits for its answer."""
 
     model: Model
     image: Images  # (1, 28, 28)
     number: int
-    future: asyncio.Future[Predictions]
+    future: asyncio.Future[Answer]
 
 
-def _answer(asked: Sequence[_Waiting]) -> list[Predictions | Exception]:
+def _answer(asked: Sequence[_Waiting]) -> list[Answer | Exception]:
     """An answer to each question, in their order; each model is asked once."""
-    answers: dict[int, Predictions | Exception] = {}
+    answers: dict[int, Answer | Exception] = {}
     for name in dict.fromkeys(one.model.name for one in asked):
         places = [place for place, one in enumerate(asked) if one.model.name == name]
-        images = np.concatenate([asked[place].image for place in places])
-        numbers = np.array([asked[place].number for place in places])
         try:
+            images = np.concatenate([asked[place].image for place in places])
+            numbers = np.array([asked[place].number for place in places])
             found = asked[places[0]].model.predictor.predict_images(images, numbers)
         except Exception as error:
             answers.update(dict.fromkeys(places, error))
         else:
-            answers.update((place, _one(found, slice(row, row + 1))) for row, place in enumerate(places))
+            answers.update((place, (found, row)) for row, place in enumerate(places))
     return [answers[place] for place in range(len(asked))]
-
-
-def _one(answers: Predictions, row: slice) -> Predictions:
-    return Predictions(
-        digits=answers.digits[row],
-        numbers=answers.numbers[row],
-        sums=answers.sums[row],
-        digit_probabilities=answers.digit_probabilities[row],
-        sum_probabilities=answers.sum_probabilities[row],
-    )
 
 
 def _see(asked: Asked, seconds: float) -> Images:
@@ -234,9 +223,8 @@ def _image(pair: Pair) -> Images:
     return preprocess(pair.picture)[None]
 
 
-def _scaled(pixels: bytes) -> Images:
-    grey = np.frombuffer(pixels, np.uint8).reshape(1, SIDE, SIDE)
-    return grey.astype(np.float32) / np.float32(255)
+def _scaled(pixels: NDArray[np.uint8]) -> Images:
+    return pixels[None].astype(np.float32) / np.float32(255)
 
 
 def _is_quick(pair: Pair) -> bool:

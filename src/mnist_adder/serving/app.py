@@ -90,26 +90,23 @@ class _Service:
         asked = parse(request.headers.get("content-type", ""), body, self.limits)
         model = find_model(self.models, asked.model)
         images = await see(asked, self.workers, self.limits)
-        numbers = [pair.number for pair in asked.pairs]
-        if len(numbers) == 1:
-            answers = await self.together.ask(model, images, numbers[0])
+        if len(asked.pairs) == 1:
+            answers, first = await self.together.ask(model, images, asked.pairs[0].number)
         else:
-            answers = await ask(model, images, numbers, self.workers)
-        digits, sums = answers.digits.tolist(), answers.sums.tolist()
-        self.metrics.count_answers(model.name, digits)
-        seen = _grey(images)
+            answers, first = await ask(model, images, [pair.number for pair in asked.pairs], self.workers), 0
         rows = [
             {
-                "digit": digit,
+                "digit": int(answers.digits[row]),
                 "number": pair.number,
-                "sum": sums[row],
+                "sum": int(answers.sums[row]),
                 "digit_probabilities": answers.digit_probabilities[row],
                 "sum_probabilities": answers.sum_probabilities[row],
-                "seen": seen[row],
+                "seen": _grey(image) if pair.pixels is None else pair.pixels,
                 "model": model.name,
             }
-            for row, (digit, pair) in enumerate(zip(digits, asked.pairs, strict=True))
+            for row, (pair, image) in enumerate(zip(asked.pairs, images, strict=True), first)
         ]
+        self.metrics.count_answers(model.name, (row["digit"] for row in rows))
         return as_json({"answers": rows} if asked.batch else rows[0])
 
     async def infer(self, name: str, request: Request) -> Response:
@@ -130,8 +127,8 @@ def as_json(content: Any) -> Response:
     return Response(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
 
 
-def _grey(images: Images) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    return np.rint(images * 255).astype(np.uint8)
+def _grey(image: Images) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.rint(image * 255).astype(np.uint8)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

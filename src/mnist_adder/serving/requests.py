@@ -2,7 +2,7 @@
 
 A body comes in as JSON or as a form, an :class:`Asked` goes out, or a refusal that says what is wrong. Next
 is ``answers``. Each request comes this way, so it is written to be quick: a list of 784 numbers is checked
-and converted at once by ``bytes``, not one by one, which is why FastAPI's own validation is not used.
+and converted row by row by ``bytes``, not one by one, which is why FastAPI's own validation is not used.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from mnist_adder.errors import NumberError
 from mnist_adder.inference import check_number
@@ -25,17 +25,15 @@ from mnist_adder.task import SIDE
 _ROWS = [SIDE] * SIDE
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """One question; either pixels or a picture."""
 
     number: int  # 0..9
-    pixels: bytes | None  # 784 grey values, ink bright, as the network takes them
+    pixels: NDArray[np.uint8] | None  # (28, 28), ink bright, as the network takes them
     picture: bytes | None  # a picture file's content
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """All questions of a request."""
 
     pairs: list[Pair]  # at least one
@@ -125,11 +123,11 @@ def _number(number: Any, given: bool) -> int:
         raise refusal_of(error) from None
 
 
-def _pixels(rows: Any) -> bytes:
-    """28 lists of 28 integers 0..255 -> 784 bytes."""
+def _pixels(rows: Any) -> NDArray[np.uint8]:
+    """28 lists of 28 integers 0..255 -> grey values (28, 28)."""
     try:
         if isinstance(rows, list) and list(map(len, rows)) == _ROWS:
-            return bytes(chain.from_iterable(rows))
+            return np.frombuffer(b"".join(map(bytes, rows)), np.uint8).reshape(SIDE, SIDE)
     except (TypeError, ValueError):
         pass  # something else than integers, or out of range
     raise Refusal(422, f"The pixels must be {SIDE} rows of {SIDE} integers from 0 to 255, ink bright.")
