@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import queue
+import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -133,13 +135,17 @@ class Together:
 
     Nothing waits for more to come: a request alone is answered on the spot, as handing it to a thread would
     take longer. Several go to a thread, since onnxruntime works beside Python. Only half of those that wait
-    go at once: else the thread would be idle while their answers are written and the next requests read.
+    go at once: else the thread would be idle while their answers are written and the next requests read. The
+    thread does nothing but ask the models, since for anything else it would have to wait for Python's lock.
     """
 
     def __init__(self) -> None:
         self._waiting: list[_Waiting] = []
         self._busy = False
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="models")
+        self._given: queue.SimpleQueue[tuple[asyncio.AbstractEventLoop, list[_Batch]] | None]
+        self._given = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="models", daemon=True)
+        self._thread.start()
 
     async def ask(self, model: Model, image: Images, number: int) -> Answer:
         """The model's answer to one image (1, 28, 28) in [0, 1] and a number."""
@@ -153,7 +159,8 @@ class Together:
 
     def close(self) -> None:
         """Wait for what the models are at and end their thread."""
-        self._thread.shutdown()
+        self._given.put(None)
+        self._thread.join()
 
     def _start(self) -> None:
         """Take some of those that wait to the models, if any do."""
@@ -161,21 +168,29 @@ class Together:
         taken, self._waiting = self._waiting[:most], self._waiting[most:]
         self._busy = len(taken) > 1
         if self._busy:
-            loop = asyncio.get_running_loop()  # whose run_in_executor takes three times as long
-            self._thread.submit(lambda: loop.call_soon_threadsafe(self._tell, taken, _answer(taken)))
+            self._given.put((asyncio.get_running_loop(), _batches(taken)))
         elif taken:
-            self._tell(taken, _answer(taken))
+            self._tell([(batch, batch.answer()) for batch in _batches(taken)])
 
-    def _tell(self, asked: list[_Waiting], answers: list[Answer | Exception]) -> None:
+    def _work(self) -> None:
+        """Ask the models what is given, in their thread."""
+        while (given := self._given.get()) is not None:
+            loop, batches = given
+            answers = [(batch, batch.answer()) for batch in batches]
+            with suppress(RuntimeError):  # the loop has ended, and whoever asked with it
+                loop.call_soon_threadsafe(self._tell, answers)
+
+    def _tell(self, answers: list[tuple[_Batch, Predictions | Exception]]) -> None:
         if self._busy:
             self._start()  # the thread has something to do before the answers are written
-        for one, answer in zip(asked, answers, strict=True):
-            if one.future.done():  # whoever asked has gone
-                continue
-            if isinstance(answer, Exception):
-                one.future.set_exception(answer)
-            else:
-                one.future.set_result(answer)
+        for batch, answer in answers:
+            for row, future in enumerate(batch.futures):
+                if future.done():  # whoever asked has gone
+                    continue
+                if isinstance(answer, Exception):
+                    future.set_exception(answer)
+                else:
+                    future.set_result((answer, row))
 
 
 class _Waiting(NamedTuple):
@@ -187,20 +202,36 @@ class _Waiting(NamedTuple):
     future: asyncio.Future[Answer]
 
 
-def _answer(asked: Sequence[_Waiting]) -> list[Answer | Exception]:
-    """An answer to each question, in their order; each model is asked once."""
-    answers: dict[int, Answer | Exception] = {}
-    for name in dict.fromkeys(one.model.name for one in asked):
-        places = [place for place, one in enumerate(asked) if one.model.name == name]
+class _Batch(NamedTuple):
+    """What a model is asked at once, and who waits for each of the answers."""
+
+    model: Model
+    images: Images
+    numbers: NDArray[np.int64]  # (N,)
+    futures: list[asyncio.Future[Answer]]
+
+    def answer(self) -> Predictions | Exception:
+        """All answers, or what went wrong."""
         try:
-            images = np.concatenate([asked[place].image for place in places])
-            numbers = np.array([asked[place].number for place in places])
-            found = asked[places[0]].model.predictor.predict_images(images, numbers)
+            return self.model.predictor.predict_images(self.images, self.numbers, check=False)
         except Exception as error:
-            answers.update(dict.fromkeys(places, error))
-        else:
-            answers.update((place, (found, row)) for row, place in enumerate(places))
-    return [answers[place] for place in range(len(asked))]
+            return error
+
+
+def _batches(asked: Sequence[_Waiting]) -> list[_Batch]:
+    """A batch for each model that is asked."""
+    by_model: dict[str, list[_Waiting]] = {}
+    for one in asked:
+        by_model.setdefault(one.model.name, []).append(one)
+    return [
+        _Batch(
+            same[0].model,
+            np.concatenate([one.image for one in same]),
+            np.array([one.number for one in same]),
+            [one.future for one in same],
+        )
+        for same in by_model.values()
+    ]
 
 
 def _see(asked: Asked, seconds: float) -> Images:
