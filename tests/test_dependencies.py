@@ -29,10 +29,10 @@ OURS = {
 
 # Used without being imported: the file that uses it, what stands there, and how that uses it.
 USED_BY_NAME = {
-    "httptools": ("src/mnist_adder/serving/server.py", "uvicorn.run(", "uvicorn's parser of HTTP"),
+    "httptools": ("src/mnist_adder/serving/server.py", "uvicorn.Config(", "uvicorn's parser of HTTP"),
     "uvloop": (
         "src/mnist_adder/serving/server.py",
-        "uvicorn.run(",
+        "uvicorn.Config(",
         "uvicorn's event loop where it is installed",
     ),
     "tqdm": ("src/mnist_adder/data/download.py", "progressbar=", "pooch's bar while it downloads"),

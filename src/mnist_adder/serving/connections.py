@@ -23,7 +23,7 @@ _OTHER_FILES = 50  # libraries, models, log: what a process has open besides con
 
 
 class Connection(HttpToolsProtocol):
-    """One client's connection, for ``uvicorn.run(http=Connection)``."""
+    """One client's connection, for ``uvicorn.Config(http=Connection)``."""
 
     limits: ClassVar[Limits] = Limits()
 

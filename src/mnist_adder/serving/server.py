@@ -11,9 +11,11 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
 from mnist_adder.errors import AddressError
 from mnist_adder.serving import logs
@@ -24,6 +26,9 @@ from mnist_adder.serving.metrics import FOLDER_VARIABLE
 
 GRACE_SECONDS = 30
 """For what is in flight, once the service is told to end."""
+ACCEPTED_AT_ONCE = 16
+"""New connections that are taken in each turn of the loop: one for each time it listens to the same socket.
+With one alone, many that come at once, while others are answered, would wait for seconds."""
 SILENT_SECONDS = 10
 """A worker that does not say for so long that it lives, as when it hangs, is replaced."""
 
@@ -63,7 +68,7 @@ def serve(
     if shared:
         os.environ[FOLDER_VARIABLE] = shared
     try:
-        uvicorn.run(
+        config = uvicorn.Config(
             "mnist_adder.serving.app:from_environment",
             factory=True,
             http=Connection,
@@ -79,6 +84,14 @@ def serve(
             timeout_graceful_shutdown=GRACE_SECONDS,
             timeout_worker_healthcheck=SILENT_SECONDS,
         )
+        listening = [config.bind_socket()]
+        listening[0].listen(config.backlog)  # who asks before all is ready waits instead of being refused
+        listening += [listening[0].dup() for _ in range(ACCEPTED_AT_ONCE - 1)]
+        if workers > 1:
+            Multiprocess(config, sockets=listening).run()
+        else:
+            with suppress(KeyboardInterrupt):
+                uvicorn.Server(config).run(sockets=listening)
     finally:
         if shared:
             shutil.rmtree(shared, ignore_errors=True)
