@@ -87,12 +87,22 @@ def bodies(images: NDArray[np.uint8]) -> dict[str, list[bytes]]:
     return made
 
 
+def write_scripts(folder: Path, made: dict[str, list[bytes]]) -> dict[str, Path]:
+    """What wrk runs to send the requests, by kind."""
+    scripts = {}
+    for kind, asked in made.items():
+        data, scripts[kind] = folder / f"{kind}.hex", folder / f"{kind}.lua"
+        data.write_text("\n".join(body.hex() for body in asked) + "\n")
+        scripts[kind].write_text(LUA % (KINDS[kind], data))
+    return scripts
+
+
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[str, int]]:
-    """The service's address and process id; its log goes to a file."""
+def serving(folder: Path, source: Path = ROOT / "src") -> Iterator[tuple[str, int]]:
+    """The address and process id of the service whose code is in ``source``; its log goes to a file."""
     command = [sys.executable, "-m", "mnist_adder", "serve", "--port", "0"]
-    log = folder / "log"
-    with log.open("w") as errors, subprocess.Popen(command, stderr=errors) as process:
+    log, variables = folder / "log", {**os.environ, "PYTHONPATH": str(source)}
+    with log.open("w") as errors, subprocess.Popen(command, stderr=errors, env=variables) as process:
         try:
             until = time.monotonic() + 60
             while not (found := re.search(r"running on (http://[\d.:]+)", log.read_text())):
@@ -152,11 +162,7 @@ def measure(folder: Path) -> dict[str, Any]:
     corpus = load_corpus("mnist")
     images, digits = corpus.test_images[:IMAGES].numpy(), corpus.test_digits[:IMAGES].numpy()
     made = bodies(images)
-    scripts = {}
-    for kind, asked in made.items():
-        data, scripts[kind] = folder / f"{kind}.hex", folder / f"{kind}.lua"
-        data.write_text("\n".join(body.hex() for body in asked) + "\n")
-        scripts[kind].write_text(LUA % (KINDS[kind], data))
+    scripts = write_scripts(folder, made)
     with serving(folder) as (address, pid):
         url = f"{address}/predict"
         accuracy = {kind: right(url, kind, asked, digits) for kind, asked in made.items()}
