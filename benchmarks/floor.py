@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from mnist_adder import machine
 from mnist_adder.designs.networks import fast
-from mnist_adder.training.fast import ORTHOGONAL_STEPS, RECIPE
+from mnist_adder.training.fast import ORTHOGONAL_STEPS, RECIPE, steps_of
 from mnist_adder.training.stream import IMAGES
 
 TRAIN_IMAGES = 60_000
@@ -78,7 +78,7 @@ def floor(files: dict[str, bytes], threads: int, seconds: float) -> dict[str, An
     started = time.perf_counter()
     zlib.decompress(files[IMAGES], wbits=31)
     unpacking = time.perf_counter() - started
-    steps = TRAIN_IMAGES // RECIPE.batch_size
+    steps = steps_of(TRAIN_IMAGES, RECIPE.batch_size)
     each, values = per_image(network)
     multiply_adds = steps * (RECIPE.batch_size * each + of_updates(network))
     moved = steps * RECIPE.batch_size * values * TOUCHES * precision.itemsize

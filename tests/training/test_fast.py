@@ -145,5 +145,5 @@ def test_files_that_are_wrong_are_refused(
 
 
 def test_too_few_images_for_a_step_are_refused(files: dict[str, bytes]) -> None:
-    with pytest.raises(DataError, match="fewer training images than the 128"):
+    with pytest.raises(DataError, match="too few for one step of 128"):
         train_fast(UnpackedImages(files), seed=0, kept=torch.arange(127), recipe=SMALL)

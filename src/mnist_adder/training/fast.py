@@ -7,7 +7,7 @@ What makes it quick, most of it first:
 
 - All layers are products of matrices, convolutions too (see ``unrolled``), in bfloat16 where the processor
   has a matrix unit for it. The design's float32 weights remember what that would round away.
-- Updates are orthogonalised (see ``muon``), so that one pass of 117 steps over the images is enough.
+- Updates are orthogonalised (see ``muon``), so that 105 steps, on nine tenths of the images, are enough.
 - Two threads learn from half of a batch each. Torch's own threads do not help, as they split every operation,
   and these are too small.
 - Training begins while the rest of the file is still being unpacked.
@@ -55,6 +55,8 @@ RECIPE = PRESETS["fast"].recipe
 _FOLLOWED = {"batch_size", "learning_rate", "momentum", "warmup", "label_smoothing", "train_on"}
 _HEAD_RATE = 0.25  # the last layer's learning rate, relative to the others'
 ORTHOGONAL_STEPS = 3
+SHARE = 0.9
+"""Of the images, that are learnt from. The last tenth would cost a tenth of the time for 0.07 points."""
 
 
 def train_fast(
@@ -65,12 +67,12 @@ def train_fast(
     threads: int = 2,
     recipe: Recipe = RECIPE,
 ) -> ExactSum:
-    """Train the network ``fast`` of ``exact-sum`` for one pass.
+    """Train the network ``fast`` of ``exact-sum`` on most of the images, each once.
 
     Args:
         images: to learn from.
         seed: of the initial weights and the images' order.
-        kept: (K,) int64, rising: the images to train on; all of them without it.
+        kept: (K,) int64, rising: the images to choose from; all of them without it.
         threads: 1 or 2; the weights are the same.
         recipe: whose batch size (even), rate, momentum, warm-up and smoothing are followed.
 
@@ -80,9 +82,10 @@ def train_fast(
     Raises:
         DataError: the images' file is not what it should be, or there are too few images for a step.
     """
-    steps = len(images.digits if kept is None else kept) // recipe.batch_size
+    count = len(images.digits if kept is None else kept)
+    steps = steps_of(count, recipe.batch_size)
     if steps < 1:
-        raise DataError(f"There are fewer training images than the {recipe.batch_size} of one step.")
+        raise DataError(f"{count} training images are too few for one step of {recipe.batch_size}.")
     torch_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -94,6 +97,11 @@ def train_fast(
     finally:
         torch.set_num_threads(torch_threads)
     return design.eval()
+
+
+def steps_of(images: int, batch_size: int) -> int:
+    """How many steps a training on so many images takes."""
+    return int(SHARE * images) // batch_size
 
 
 def fit_fast(run: Run, corpus: Corpus) -> Run:
