@@ -8,36 +8,29 @@ not repeated. The figures go to results/accuracy.json.
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from mnist_adder.evaluation import evaluate_run
 from mnist_adder.evaluation.compare import mean_std
 from mnist_adder.files import write_json
 from mnist_adder.runs import Run, load_run
-from mnist_adder.training import Progress, resume, train_ensemble
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "accuracy.json"
 
 
 def trained(folder: Path, members: int) -> Run:
-    """The ensemble's run, trained, carried on or found finished."""
-    console = Console(stderr=True)
-    if (folder / "results.json").exists():
-        return load_run(folder)
-    if (folder / "config.json").exists():
-        return resume(folder, notify=console.print, callbacks=lambda: [Progress(console)])
-    return train_ensemble(
-        members,
-        preset="best",
-        dataset="mnist",
-        run_dir=folder,
-        notify=console.print,
-        callbacks=lambda: [Progress(console)],
-    )
+    """The ensemble's run, trained by the command that users type, carried on, or found finished."""
+    command = [sys.executable, "-m", "mnist_adder", "train"]
+    if not (folder / "config.json").exists():
+        command += ["--preset", "best", "--ensemble", str(members), "--dataset", "mnist"]
+        subprocess.run([*command, "--run-dir", str(folder)], check=True)
+    elif not (folder / "results.json").exists():
+        subprocess.run([*command, "--resume", str(folder)], check=True)
+    return load_run(folder)
 
 
 def row(runs: list[Run], *, augmented: bool) -> dict[str, Any]:

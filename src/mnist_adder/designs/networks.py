@@ -2,9 +2,9 @@
 
 Normalised images (B, 1, 28, 28) go in, digit logits (B, 10) come out. ``presets`` says how each is trained.
 
-The two outer rows and columns of an image hold 0.2 % of the ink and are left out. What remains becomes four
-channels, a cell of 2x2 each: nothing is lost by that, and no layer works at 24x24, where a processor spends
-its time moving values rather than multiplying them.
+The two outer rows and columns of an image hold 0.2 % of the ink and are left out by all but ``best``. What
+remains becomes four channels, a cell of 2x2 each: nothing is lost by that, and no layer works at 24x24, where
+a processor spends its time moving values rather than multiplying them.
 """
 
 from __future__ import annotations
@@ -50,15 +50,16 @@ def fast() -> nn.Module:
 
 
 def best() -> nn.Module:
-    """Four convolutions, wider and deeper than the standard ones, for a training of some minutes."""
+    """Five wide convolutions of the whole image, without padding or pooling, for some minutes of training."""
     return nn.Sequential(
-        *cells(),
-        conv_block(4, 32),
-        conv_block(32, 64, pool=True),  # 6x6
-        conv_block(64, 128),
-        conv_block(128, 128, padding=0),  # 4x4
+        nn.PixelUnshuffle(2),  # 14x14
+        conv_block(4, 72, padding=0),  # 12x12
+        conv_block(72, 80, padding=0),
+        conv_block(80, 88, padding=0),
+        conv_block(88, 84, padding=0),
+        conv_block(84, 80, padding=0),  # 4x4
         FlattenChannelsLast(),
-        nn.Linear(128 * 4 * 4, DIGITS),
+        nn.Linear(80 * 4 * 4, DIGITS),
     )
 
 
