@@ -180,6 +180,14 @@ def serving() -> str:
         f"seconds at 16 connections, {soak['requests']:,} requests had {soak['errors']} errors, and memory "
         f"went from {memory}."
     )
+    turns = json.loads((RESULTS / "log" / "serving.json").read_text())
+    times = {kind: f"{turns['kinds'][kind]['ratio']['median']:.2f}" for kind in kinds}
+    lines.append(
+        f"\nThe machine's speed changes by a third from one hour to the next. In turn with the service of "
+        f"commit {turns['commits']['before'][:7]}, a second each, over {turns['connections']} connections, "
+        f"{times['json']} times as many arrays are answered and {times['png']} times as many PNG files "
+        f"(medians of {turns['turns']} ratios, [`results/log/serving.json`](../results/log/serving.json))."
+    )
     return "\n".join(lines)
 
 
