@@ -236,7 +236,7 @@ def test_half_requests_are_answered_or_dropped(
 def test_more_connections_than_files_are_refused(
     tmp_path: Path, faults: Faults, predictor: Predictor
 ) -> None:
-    few = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)); "
+    few = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (150, 150)); "
     with start_service(tmp_path, program=few + START) as service:
         for _ in faults.times(10, 2):
             with opened(service.port, 400) as connections, faults("more connections than files"):

@@ -19,7 +19,7 @@ from mnist_adder.serving.limits import Limits
 if sys.platform != "win32":
     import resource
 
-_OTHER_FILES = 50  # libraries, models, log: what a process has open besides connections
+_OTHER_FILES = 100  # libraries, models, log, sockets that listen, connections that are just being refused
 
 
 class Connection(HttpToolsProtocol):
