@@ -25,7 +25,7 @@ from mnist_adder.errors import RunError
 from mnist_adder.files import write_text
 from mnist_adder.reports import report
 from mnist_adder.runs import Run, load_run
-from mnist_adder.training import resume, train
+from mnist_adder.training import resume, train, train_ensemble
 
 SETTINGS: dict[str, str | float] = {"epochs": 2, "average": "none"}
 
@@ -100,6 +100,20 @@ def test_training_on_a_full_disk_ends_in_one_line_and_carries_on_later(
                 assert (folder / "checkpoints" / "last.ckpt").exists() == (epoch > 0)
                 resume(folder)
             assert_same_end(folder, whole.folder)
+
+
+def test_an_ensemble_on_a_full_disk_carries_on_as_a_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with files_of_at_most(resource.RLIM_INFINITY), pytest.raises(RunError, match="File too large") as failed:
+        train_ensemble(
+            2,
+            settings=SETTINGS,
+            dataset="digits",
+            run_dir=folder,
+            callbacks=lambda: [FullFromEpoch(1, 1000)],
+        )
+    assert str(failed.value).endswith(f"carry on with: mnist-adder train --resume {folder}")
+    assert resume(folder).results["members"] == 2
 
 
 def test_a_file_on_a_full_disk_stays_as_it_was(faults: Faults, tmp_path: Path) -> None:

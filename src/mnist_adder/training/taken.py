@@ -82,8 +82,12 @@ def _taken(folder: Path) -> Iterator[None]:
             yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(folder) from None
-    except OSError as error:
+    except (OSError, RunError) as error:
+        failure = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(failure, OSError):
+            raise
+        # Where the folder is an ensemble's and the failure a member's, it is the ensemble that carries on.
         raise RunError(
-            f"{error.filename or folder}: {error.strerror or error}. What was written before is whole; once "
-            f"this is mended, carry on with: mnist-adder train --resume {folder}"
-        ) from None
+            f"{failure.filename or folder}: {failure.strerror or failure}. What was written before is whole; "
+            f"once this is mended, carry on with: mnist-adder train --resume {folder}"
+        ) from failure
