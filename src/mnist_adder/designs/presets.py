@@ -26,11 +26,11 @@ class Preset:
 
 
 _TINY = Recipe(
-    epochs=30,
+    epochs=75,
     train_on="all",
     batch_size=256,
     optimizer="muon",
-    learning_rate=0.05,
+    learning_rate=0.1,
     warmup=0.2,
     average="ema",
     average_decay=0.995,
