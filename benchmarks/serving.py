@@ -105,7 +105,7 @@ def serving(folder: Path, source: Path = ROOT / "src") -> Iterator[tuple[str, in
     with log.open("w") as errors, subprocess.Popen(command, stderr=errors, env=variables) as process:
         try:
             until = time.monotonic() + 60
-            while not (found := re.search(r"running on (http://[\d.:]+)", log.read_text())):
+            while not (found := re.search(r"(?:serves|running) on (http://[\d.:]+)", log.read_text())):
                 if process.poll() is not None or time.monotonic() > until:
                     raise SystemExit(f"the service does not start: {log.read_text()}")
                 time.sleep(0.1)

@@ -110,6 +110,14 @@ def test_a_mistake_is_one_line(
     assert err.startswith("mnist-adder: ")
 
 
+@pytest.mark.parametrize("host", ["", "a..b", "a\0b", "\u00e9" * 70, "256.0.0.1"])
+def test_a_host_that_is_none_is_one_line(host: str, run_cli: RunCLI) -> None:
+    code, _, err = run_cli("serve", "--host", host, "--port", "0")
+    assert code == 2
+    assert err.startswith("mnist-adder: ")
+    assert "--host" in err.splitlines()[-1]
+
+
 def test_a_port_that_is_taken_is_one_line(run_cli: RunCLI) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

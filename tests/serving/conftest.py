@@ -42,7 +42,7 @@ class Service:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.lines.append(line)
-            if found := re.search(r"running on http://127\.0\.0\.1:(\d+)", line):
+            if found := re.search(r"serves on http://127\.0\.0\.1:(\d+)", line):
                 self._ports.put(int(found[1]))
             if "startup complete" in line:
                 self._ready.put(line)

@@ -29,6 +29,8 @@ GRACE_SECONDS = 30
 ACCEPTED_AT_ONCE = 16
 """New connections that are taken in each turn of the loop: one for each time it listens to the same socket.
 With one alone, many that come at once, while others are answered, would wait for seconds."""
+WAITING = 2048
+"""Connections that wait to be taken, at most; more are refused by the system."""
 SILENT_SECONDS = 10
 """A worker that does not say for so long that it lives, as when it hangs, is replaced."""
 
@@ -47,21 +49,20 @@ def serve(
     Args:
         run: a run folder that answers first; None: the weights that come with the package.
         host: where to listen.
-        port: 0 is any that is free; the log says which.
+        port: 0 is any that is free.
         workers: processes that answer.
         log_level: as in ``logging``.
-        notify: takes a sentence for the user, once nothing speaks against serving.
+        notify: takes a sentence for the user, which names the address, once it is listened on.
 
     Raises:
         RunError: there is no such run, or it has no model.onnx.
         AddressError: the address is taken or does not exist.
     """
     load_models(run)  # what is wrong is said here, before any process is started
-    _check_address(host, port)
     allow_files()  # before there are other processes: they inherit it
-    if port:
-        address = f"[{host}]" if ":" in host else host
-        notify(f"mnist-adder serves on http://{address}:{port} - stop it with Ctrl-C")
+    listening = _listen(host, port)
+    address = f"[{host}]" if ":" in host else host
+    notify(f"mnist-adder serves on http://{address}:{listening[0].getsockname()[1]} - stop it with Ctrl-C")
     if run is not None:
         os.environ[RUN_VARIABLE] = str(run.resolve())
     shared = tempfile.mkdtemp(prefix="mnist-adder-metrics-") if workers > 1 else None
@@ -74,8 +75,6 @@ def serve(
             http=Connection,
             ws="none",
             proxy_headers=False,  # nothing here asks where a request comes from
-            host=host,
-            port=port,
             workers=workers,
             log_config=logs.configuration(log_level),
             access_log=False,  # our own has the time taken
@@ -84,9 +83,6 @@ def serve(
             timeout_graceful_shutdown=GRACE_SECONDS,
             timeout_worker_healthcheck=SILENT_SECONDS,
         )
-        listening = [config.bind_socket()]
-        listening[0].listen(config.backlog)  # who asks before all is ready waits instead of being refused
-        listening += [listening[0].dup() for _ in range(ACCEPTED_AT_ONCE - 1)]
         if workers > 1:
             Multiprocess(config, sockets=listening).run()
         else:
@@ -97,14 +93,21 @@ def serve(
             shutil.rmtree(shared, ignore_errors=True)
 
 
-def _check_address(host: str, port: int) -> None:
-    """See that the address can be listened on."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """The socket of an address, as often as it is listened to; who asks before all is ready waits."""
+    if not host:
         raise AddressError(
-            f"{host}:{port} cannot be used: {error.strerror}. Name another --port or --host."
+            "The host is empty, which means every address. Write --host 0.0.0.0 if that is meant."
+        )
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(WAITING)
+    except (OSError, TypeError) as error:  # the latter: no name can be written so
+        listener.close()
+        reason = error.strerror if isinstance(error, OSError) else "no name is written so"
+        raise AddressError(
+            f"{host}:{port} cannot be used: {reason}. Name another --port or --host."
         ) from None
+    return [listener, *(listener.dup() for _ in range(ACCEPTED_AT_ONCE - 1))]

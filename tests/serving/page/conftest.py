@@ -58,7 +58,7 @@ def service() -> Generator[str, None, None]:
         assert process.stderr
         for line in process.stderr:
             lines.append(line)
-            if found := re.search(r"running on (http://[\d.:]+)", line):
+            if found := re.search(r"serves on (http://[\d.:]+)", line):
                 addresses.put(found[1])
         addresses.put(None)
 
