@@ -1,7 +1,7 @@
 """How few parameters will do? Train the tiny presets: ``python benchmarks/size.py``.
 
-Each is trained on all training images, ``tiny`` with three seeds, and evaluated once on all test pairs; runs
-that are there are not repeated. The frontier goes to results/size.json and docs/pictures/size.png, with
+Each is trained on all training images with three seeds, and evaluated once on all test pairs; runs that are
+there are not repeated. The frontier goes to results/size.json and docs/pictures/size.png, with
 shared-trunk on it.
 """
 
@@ -28,11 +28,9 @@ PUBLISHED = ROOT / "results" / "comparison" / "comparison.json"
 NAMES = [name for name in PRESETS if name.startswith("tiny")]
 
 
-def train_all(runs_dir: Path, seeds: int, frontier_seeds: int) -> list[dict[str, Any]]:
-    """Results of every preset and seed, trained where they are not there yet; ``tiny`` gets more seeds."""
+def train_all(runs_dir: Path, seeds: int) -> list[dict[str, Any]]:
+    """Results of every preset and seed, trained where they are not there yet."""
     console = Console(stderr=True)
-    wanted = [(name, seed) for seed in range(frontier_seeds) for name in NAMES]
-    wanted += [("tiny", seed) for seed in range(frontier_seeds, seeds)]
     return [
         train_or_carry_on(
             runs_dir / f"{name}-seed{seed}",
@@ -44,7 +42,8 @@ def train_all(runs_dir: Path, seeds: int, frontier_seeds: int) -> list[dict[str,
             notify=console.print,
             callbacks=[Progress(console)],
         ).results
-        for name, seed in wanted
+        for seed in range(seeds)
+        for name in NAMES
     ]
 
 
@@ -57,11 +56,10 @@ def frontier(rows: list[Row]) -> list[Row]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3, help="of tiny")
-    parser.add_argument("--frontier-seeds", type=int, default=1, help="of the smaller ones")
+    parser.add_argument("--seeds", type=int, default=3, help="of each preset")
     parser.add_argument("--runs-dir", type=Path, default=Path("runs/size"))
     arguments = parser.parse_args()
-    comparison = compare(train_all(arguments.runs_dir, arguments.seeds, arguments.frontier_seeds))
+    comparison = compare(train_all(arguments.runs_dir, arguments.seeds))
     rows = frontier(comparison.rows)
     write_json(
         RESULTS,
