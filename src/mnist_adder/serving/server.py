@@ -56,7 +56,7 @@ def serve(
 
     Raises:
         RunError: there is no such run, or it has no model.onnx.
-        AddressError: the address is taken or does not exist.
+        AddressError: the address is taken or does not exist, or the host is empty.
     """
     load_models(run)  # what is wrong is said here, before any process is started
     allow_files()  # before there are other processes: they inherit it
