@@ -17,10 +17,10 @@ export ORT_DISABLE_TELEMETRY := 1
 
 .PHONY: help train test check browser office results records tables pins audit clean
 help:
-	@echo "make train   set up, train our design on MNIST, print what it reached"
+	@echo "make train   set up, train our model on MNIST, print what it reached"
 	@echo "make test    set up, then lint, types and the whole test suite"
 	@echo "make check   lint and types alone"
-	@echo "make results train all six designs with three seeds, renew results/, pictures and tables (an hour)"
+	@echo "make results train all six models with three seeds, renew results/, pictures and tables (an hour)"
 	@echo "make records measure speed, accuracy, size, inference and growth anew, with nothing else running (two hours)"
 	@echo "make tables  rebuild the tables of README and docs from results/"
 	@echo "make pins    renew requirements/ after a change of pyproject.toml; ARGS=--upgrade for newest versions"
@@ -53,7 +53,7 @@ check: $(VENV)/test-ready
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-# Every published number, anew: all designs with three seeds, and ours once more for its log and its pictures.
+# Every published number, anew: all models with three seeds, and ours once more for its log and its pictures.
 # A stopped one carries on when it is called again.
 results: $(VENV)/run-ready
 	@$(BIN)/mnist-adder compare --dataset mnist

@@ -15,18 +15,18 @@ from typing import Any
 
 from mnist_adder.evaluation import evaluate_run
 from mnist_adder.evaluation.compare import mean_std
-from mnist_adder.files import write_json
 from mnist_adder.runs import Run, load_run
+from mnist_adder.safe_io import write_json
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "accuracy.json"
 
 
-def trained(folder: Path, members: int) -> Run:
+def trained(folder: Path, ensemble_size: int) -> Run:
     """The ensemble's run, trained by the command that users type, carried on, or found finished."""
     command = [sys.executable, "-m", "mnist_adder", "train"]
     if not (folder / "config.json").exists():
-        command += ["--preset", "best", "--ensemble", str(members), "--dataset", "mnist"]
+        command += ["--preset", "best", "--ensemble", str(ensemble_size), "--dataset", "mnist"]
         subprocess.run([*command, "--run-dir", str(folder)], check=True)
     elif not (folder / "results.json").exists():
         subprocess.run([*command, "--resume", str(folder)], check=True)
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--run-dir", type=Path, default=Path("runs/best"))
     arguments = parser.parse_args()
     ensemble = trained(arguments.run_dir, arguments.members)
-    singles = [load_run(folder) for folder in sorted((ensemble.folder / "members").iterdir())]
+    singles = [load_run(folder) for folder in sorted((ensemble.folder / "ensemble_size").iterdir())]
     rows = {
         "single": row(singles, augmented=False),
         "ensemble": row([ensemble], augmented=False),

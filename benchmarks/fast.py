@@ -27,12 +27,12 @@ import torch
 from floor import floor
 from references import logit_mlp_as_published, public_recipe
 
-from mnist_adder import machine
-from mnist_adder.data import Corpus, MNISTAdder, load_corpus
-from mnist_adder.data.corpus import split_validation
-from mnist_adder.designs.exact_sum import ExactSum
+from mnist_adder import environment
+from mnist_adder.data import DigitImages, MNISTAdder, load_images
+from mnist_adder.data.images import split_validation
 from mnist_adder.evaluation import evaluate
-from mnist_adder.files import write_json
+from mnist_adder.models.exact_sum import ExactSum
+from mnist_adder.safe_io import write_json
 from mnist_adder.training.fast import train_fast
 from mnist_adder.training.stream import UnpackedImages
 
@@ -49,26 +49,26 @@ def read_files(folder: Path) -> dict[str, bytes]:
 def train(
     side: str, files: dict[str, bytes], seed: int, kept: torch.Tensor | None, threads: int
 ) -> tuple[ExactSum, float]:
-    """The trained design and its seconds; the public network becomes exact-sum's, to be counted alike."""
+    """The trained model and its seconds; the public network becomes exact-sum's, to be counted alike."""
     if side == OURS:
         started = time.perf_counter()
-        design = train_fast(UnpackedImages(files), seed=seed, kept=kept, threads=threads)
-        return design, time.perf_counter() - started
+        model = train_fast(UnpackedImages(files), seed=seed, kept=kept, threads=threads)
+        return model, time.perf_counter() - started
     network, seconds = public_recipe.train(files, seed, kept, channels_last=side == CHANNELS_LAST)
-    design = ExactSum()
-    design.classifier = network
-    return design.eval(), seconds
+    model = ExactSum()
+    model.classifier = network
+    return model.eval(), seconds
 
 
 def run_once(side: str, seed: int, split: str, threads: int) -> dict[str, Any]:
     """One training and its accuracy; a fresh process calls this."""
     torch.set_num_threads(threads)
-    files, corpus = read_files(Path(os.environ["MNIST_ADDER_DATA"])), load_corpus("mnist")
-    kept = split_validation(corpus.train_digits, VALIDATION)[0] if split == "validation" else None
+    files, data = read_files(Path(os.environ["MNIST_ADDER_DATA"])), load_images("mnist")
+    kept = split_validation(data.train_digits, VALIDATION)[0] if split == "validation" else None
     before = time.process_time()
-    design, seconds = train(side, files, seed, kept, threads)
+    model, seconds = train(side, files, seed, kept, threads)
     cpu_seconds = time.process_time() - before
-    metrics = evaluate(design, dataset(corpus, split))
+    metrics = evaluate(model, dataset(data, split))
     return {
         "side": side,
         "seed": seed,
@@ -79,8 +79,8 @@ def run_once(side: str, seed: int, split: str, threads: int) -> dict[str, Any]:
     }
 
 
-def dataset(corpus: Corpus, split: str) -> MNISTAdder:
-    return MNISTAdder(split="test" if split == "test" else "validation", corpus=corpus)
+def dataset(data: DigitImages, split: str) -> MNISTAdder:
+    return MNISTAdder(split="test" if split == "test" else "validation", data=data)
 
 
 def fresh(*arguments: str) -> dict[str, Any]:
@@ -169,10 +169,10 @@ def main() -> None:
         "split": options.split,
         "threads": threads,
         "cores": len(os.sched_getaffinity(0)),
-        "device": machine.describe_device(torch.device("cpu")),
+        "device": environment.describe_device(torch.device("cpu")),
         "platform": platform.platform(),
-        "versions": machine.versions(),
-        "commit": machine.source_commit(),
+        "versions": environment.versions(),
+        "commit": environment.source_commit(),
         **summary,
         "floor": floor(read_files(Path(os.environ["MNIST_ADDER_DATA"])), threads, median),
     }

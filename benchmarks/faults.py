@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from mnist_adder import machine
-from mnist_adder.files import write_json
+from mnist_adder import environment
+from mnist_adder.safe_io import write_json
 
 ROOT = Path(__file__).parent.parent
 TESTS = ROOT / "tests"
@@ -62,9 +62,9 @@ def main() -> None:
         "tried": sum(figures["tried"] for figures in kinds),
         "survived": sum(figures["survived"] for figures in kinds),
         "faults": dict(sorted(faults.items())),
-        "commits": {**before.get("commits", {}), **dict.fromkeys(counted, machine.source_commit())},
-        "device": machine.describe_device(torch.device("cpu")),
-        "versions": machine.versions(),
+        "commits": {**before.get("commits", {}), **dict.fromkeys(counted, environment.source_commit())},
+        "device": environment.describe_device(torch.device("cpu")),
+        "versions": environment.versions(),
     }
     write_json(RESULTS, results)
     print(f"{RESULTS.read_text()}\nWritten to {RESULTS}; python docs/tables.py brings it into the documents.")

@@ -1,6 +1,6 @@
 """Is the learning rate that ``find-lr`` suggests a good one? Measure it: ``python benchmarks/find_lr.py``.
 
-For each design on MNIST the finder suggests a rate; then short trainings at a third of it, at it and at three
+For each model on MNIST the finder suggests a rate; then short trainings at a third of it, at it and at three
 times of it are evaluated on the validation pairs. A seed's three go into results/find-lr.json when they are
 done, and what is there is not repeated. ``--table`` rewrites the table in docs/find-lr.md from that file.
 """
@@ -20,12 +20,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mnist_adder import designs, machine
-from mnist_adder.data import Corpus, MNISTAdder, load_corpus
-from mnist_adder.evaluation import answer, measure
-from mnist_adder.files import write_json, write_text
-from mnist_adder.training.finder import Learner, find_learning_rate
-from mnist_adder.training.module import make_schedule
+from mnist_adder import environment, models
+from mnist_adder.data import DigitImages, MNISTAdder, load_images
+from mnist_adder.evaluation import answer, compute_metrics
+from mnist_adder.safe_io import write_json, write_text
+from mnist_adder.training.lit_module import make_schedule
+from mnist_adder.training.lr_finder import Learner, find_learning_rate
 
 ROOT = Path(__file__).parent.parent
 RESULTS, PAGE = ROOT / "results" / "find-lr.json", ROOT / "docs" / "find-lr.md"
@@ -36,14 +36,14 @@ STEPS = 300
 FINDER_SEED = 3  # the rule was chosen on curves of seeds 0 to 2, and trainings of seed 0
 
 
-def train_briefly(name: str, rate: float, seed: int, corpus: Corpus) -> tuple[dict[str, Any], Tensor]:
+def train_briefly(name: str, rate: float, seed: int, data: DigitImages) -> tuple[dict[str, Any], Tensor]:
     """Train for STEPS steps of the recipe, its schedule shrunk to them and nothing averaged.
 
     Averages of so few weights would be those of the start. Returns what is recorded, and of how many of its
     ten pairs each validation image was right, (5000,).
     """
-    recipe = dataclasses.replace(designs.get(name).recipe, learning_rate=rate, average="none")
-    learner = Learner(name, recipe, corpus, seed, machine.best_device())
+    recipe = dataclasses.replace(models.get(name).recipe, learning_rate=rate, weight_averaging="none")
+    learner = Learner(name, recipe, data, seed, environment.best_device())
     schedule = make_schedule(learner.optimizer, recipe, STEPS)
     started = time.perf_counter()
     for _ in range(STEPS):
@@ -51,9 +51,9 @@ def train_briefly(name: str, rate: float, seed: int, corpus: Corpus) -> tuple[di
             break
         schedule.step()
     seconds = time.perf_counter() - started
-    validation = MNISTAdder(split="validation", corpus=corpus)
-    answers = answer(learner.module.design, validation)
-    metrics = measure(answers, validation.digits)
+    validation = MNISTAdder(split="validation", data=data)
+    answers = answer(learner.module.model, validation)
+    metrics = compute_metrics(answers, validation.digits)
     loss = recipe.digit_weight * metrics.digit_loss + recipe.sum_weight * metrics.sum_loss
     digits = validation.digits.unsqueeze(1)
     right = (answers.digits.cpu() == digits) & (answers.sums.cpu() == digits + torch.arange(10))
@@ -95,13 +95,13 @@ def verdict(entry: dict[str, Any]) -> str:
 
 
 def table(results: dict[str, Any]) -> str:
-    """The table of all designs and, below, what it was measured on."""
+    """The table of all models and, below, what it was measured on."""
     lines = [
-        "| design | suggested | seeds | at a third | at the suggestion | at three times | it is |",
+        "| model | suggested | seeds | at a third | at the suggestion | at three times | it is |",
         "|---|--:|--:|--:|--:|--:|---|",
     ]
-    for entry in results["designs"]:
-        cells = [f"`{entry['design']}`", f"{entry['suggestion']:.2g}", str(len(entry["seeds"]))]
+    for entry in results["models"]:
+        cells = [f"`{entry['model']}`", f"{entry['suggestion']:.2g}", str(len(entry["seeds"]))]
         for runs in zip(*(seed["rates"] for seed in entry["seeds"]), strict=True):
             accuracy = mean(run["validation_joint_accuracy"] for run in runs)
             losses = [run["validation_loss"] for run in runs]
@@ -125,20 +125,20 @@ def rewrite_page(results: dict[str, Any]) -> None:
     write_text(PAGE, f"{before}{BEGIN}\n{table(results)}\n{END}{rest.split(END)[1]}")
 
 
-def measure_design(name: str, seeds: list[int], results: dict[str, Any], corpus: Corpus) -> None:
-    entry = next((entry for entry in results["designs"] if entry["design"] == name), None)
+def measure_model(name: str, seeds: list[int], results: dict[str, Any], data: DigitImages) -> None:
+    entry = next((entry for entry in results["models"] if entry["model"] == name), None)
     if entry is None:
         started = time.perf_counter()
         found = find_learning_rate(name, seed=FINDER_SEED, dataset="mnist").suggestion
         entry = {
-            "design": name,
+            "model": name,
             "suggestion": found,
             "finder_seconds": round(time.perf_counter() - started, 1),
-            "recipe_learning_rate": designs.get(name).recipe.learning_rate,
+            "recipe_learning_rate": models.get(name).recipe.learning_rate,
             "seeds": [],
         }
-        results["designs"].append(entry)
-        results["designs"].sort(key=lambda entry: entry["design"])
+        results["models"].append(entry)
+        results["models"].sort(key=lambda entry: entry["model"])
         write_json(RESULTS, results)
         print(f"{name}: suggestion {found:.3g}, after {entry['finder_seconds']} s", flush=True)
     for seed in seeds:
@@ -146,7 +146,7 @@ def measure_design(name: str, seeds: list[int], results: dict[str, Any], corpus:
             continue
         runs, rights = [], []
         for factor in FACTORS:
-            run, right = train_briefly(name, factor * entry["suggestion"], seed, corpus)
+            run, right = train_briefly(name, factor * entry["suggestion"], seed, data)
             runs.append(run)
             rights.append(right)
             accuracy, loss = 100 * run["validation_joint_accuracy"], run["validation_loss"]
@@ -159,29 +159,29 @@ def measure_design(name: str, seeds: list[int], results: dict[str, Any], corpus:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--designs", nargs="+", default=designs.names(), choices=designs.names())
+    parser.add_argument("--models", nargs="+", default=models.names(), choices=models.names())
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--table", action="store_true", help="only rewrite the table in docs/find-lr.md")
     arguments = parser.parse_args()
     if arguments.table:
         return rewrite_page(json.loads(RESULTS.read_text()))
-    device = machine.best_device()
+    device = environment.best_device()
     results: dict[str, Any] = {
         "steps": STEPS,
         "finder_seed": FINDER_SEED,
         "split": "validation",
-        "device": machine.describe_device(device),
-        "precision": machine.best_precision(device),
+        "device": environment.describe_device(device),
+        "precision": environment.best_precision(device),
         "threads": torch.get_num_threads(),
-        "versions": machine.versions(),
-        "commit": machine.source_commit(),
-        "designs": [],
+        "versions": environment.versions(),
+        "commit": environment.source_commit(),
+        "models": [],
     }
     if RESULTS.exists():
         results = json.loads(RESULTS.read_text())
-    corpus = load_corpus("mnist")
-    for name in arguments.designs:
-        measure_design(name, arguments.seeds, results, corpus)
+    data = load_images("mnist")
+    for name in arguments.models:
+        measure_model(name, arguments.seeds, results, data)
     return None
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mnist_adder import machine
-from mnist_adder.designs.networks import fast
+from mnist_adder import environment
+from mnist_adder.models.backbones import fast
 from mnist_adder.training.fast import ORTHOGONAL_STEPS, RECIPE, steps_of
 from mnist_adder.training.stream import IMAGES
 
@@ -68,7 +68,7 @@ def rate(work: Callable[[], Any], amount: float, threads: int) -> float:
 def floor(files: dict[str, bytes], threads: int, seconds: float) -> dict[str, Any]:
     """The floor, what it is made of, and how far above it a training of so many ``seconds`` is."""
     torch.set_num_threads(1)
-    bfloat16 = machine.best_precision(torch.device("cpu")) == "bf16-mixed"
+    bfloat16 = environment.best_precision(torch.device("cpu")) == "bf16-mixed"
     precision = torch.bfloat16 if bfloat16 else torch.float32
     network, side = fast(), 1024
     matrix = torch.randn(side, side).to(precision)

@@ -1,6 +1,6 @@
 """What more data and another thread cost: ``python benchmarks/growth.py``, with nothing else running.
 
-The default design trains one epoch, the way ``mnist-adder train`` does, on 1, 2, 4 and 8 times MNIST's 55,000
+The default model trains one epoch, the way ``mnist-adder train`` does, on 1, 2, 4 and 8 times MNIST's 55,000
 training images (the same ones again), with one thread and with two. Each epoch runs in a process of its own,
 one thread and two in turn. Writes results/growth.json and docs/pictures/growth.png; ``make tables`` puts the
 figures into docs/training.md. A quick look: ``--images-per-x 13750``, which writes nothing.
@@ -25,14 +25,14 @@ import lightning as L
 import torch
 from matplotlib.figure import Figure
 
-from mnist_adder import designs, machine
-from mnist_adder.data import Corpus, load_corpus
-from mnist_adder.data.corpus import VALIDATION_SIZES, split_validation
-from mnist_adder.files import write_json
+from mnist_adder import environment, models
+from mnist_adder.data import DigitImages, load_images
+from mnist_adder.data.images import VALIDATION_SIZES, split_validation
 from mnist_adder.reports import save_figure
 from mnist_adder.reports.style import MARKERS, SERIES, legend, legend_height, panels, styled
 from mnist_adder.runs import Run
-from mnist_adder.training import fit
+from mnist_adder.safe_io import write_json
+from mnist_adder.training import train as fit
 
 ROOT = Path(__file__).parent.parent
 RESULTS, PICTURE = ROOT / "results" / "growth.json", ROOT / "docs" / "pictures" / "growth.png"
@@ -67,13 +67,13 @@ def most_memory() -> int:
     return most if sys.platform == "darwin" else 1024 * most
 
 
-def repeated(corpus: Corpus, images: int, times: int) -> Corpus:
+def repeated(data: DigitImages, images: int, times: int) -> DigitImages:
     """The first ``images`` of the training split, so many times, as all there is to train on."""
-    kept = split_validation(corpus.train_digits, VALIDATION_SIZES["mnist"])[0][:images]
+    kept = split_validation(data.train_digits, VALIDATION_SIZES["mnist"])[0][:images]
     return dataclasses.replace(
-        corpus,
-        train_images=corpus.train_images[kept].repeat(times, 1, 1),
-        train_digits=corpus.train_digits[kept].repeat(times),
+        data,
+        train_images=data.train_images[kept].repeat(times, 1, 1),
+        train_digits=data.train_digits[kept].repeat(times),
     )
 
 
@@ -81,17 +81,17 @@ def run_once(times: int, images: int, threads: int) -> dict[str, Any]:
     """One epoch; a fresh process calls this."""
     torch.set_num_threads(threads)
     before = most_memory()
-    corpus = repeated(load_corpus("mnist"), images, times)
+    data = repeated(load_images("mnist"), images, times)
     # Nothing is held out of the repeated images: an epoch is training alone.
-    config = fit.configure(corpus, designs.DEFAULT, settings={"epochs": 1, "train_on": "all"})
+    config = fit.configure(data, models.DEFAULT, settings={"epochs": 1, "train_on": "all"})
     peak, load = Peak(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         run = Run.create(Path(folder) / "run", config)
-        seconds = fit.fit_run(run, corpus, [peak]).metrics[0]["seconds"]
+        seconds = fit.fit_run(run, data, [peak]).metrics[0]["seconds"]
     return {
         "times": times,
         "threads": threads,
-        "images": len(corpus.train_digits),
+        "images": len(data.train_digits),
         "seconds": round(seconds, 3),
         "cpu_seconds": round(peak.cpu_seconds, 3),
         "peak_mib": round(peak.peak_bytes / 2**20, 1),
@@ -179,13 +179,13 @@ def main() -> None:
         return
     device = torch.device("cpu")
     about = {
-        "design": designs.DEFAULT,
-        "device": machine.describe_device(device),
-        "precision": machine.best_precision(device),
+        "model": models.DEFAULT,
+        "device": environment.describe_device(device),
+        "precision": environment.best_precision(device),
         "cores": len(os.sched_getaffinity(0)),
         "platform": platform.platform(),
-        "versions": machine.versions(),
-        "commit": machine.source_commit(),
+        "versions": environment.versions(),
+        "commit": environment.source_commit(),
     }
     write_json(RESULTS, {**about, "rows": rows, "runs": runs})
     save_figure(figure(rows), PICTURE)

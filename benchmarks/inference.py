@@ -26,14 +26,14 @@ import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
 import torch
 
-from mnist_adder import MNISTAdder, Predictor, load_pretrained, machine
-from mnist_adder.data import Corpus, load_corpus
-from mnist_adder.designs import Adder
-from mnist_adder.designs.layers import dissect
-from mnist_adder.files import write_json
+from mnist_adder import MNISTAdder, Predictor, environment, load_pretrained
+from mnist_adder.data import DigitImages, load_images
 from mnist_adder.inference import export_int8, export_run
-from mnist_adder.inference.quantise import CALIBRATION_IMAGES
+from mnist_adder.inference.int8 import CALIBRATION_IMAGES
+from mnist_adder.models import Adder
+from mnist_adder.models.summary import summarize
 from mnist_adder.runs import Run, load_run
+from mnist_adder.safe_io import write_json
 
 ROOT = Path(__file__).parent.parent
 QUICK = "--quick" in sys.argv[1:]
@@ -130,12 +130,12 @@ def operators(path: Path, images: np.ndarray, numbers: np.ndarray) -> dict[str, 
     return {kind: round(duration / (64 * len(starts)), 2) for kind, duration in spent.most_common(6)}
 
 
-def float32_floor(design: Adder) -> dict[str, float]:
+def float32_floor(model: Adder) -> dict[str, float]:
     """What one thread could do at most, were an image nothing but a well-shaped float32 matrix product."""
     torch.set_num_threads(1)
     left, right = torch.rand(4608, 288), torch.rand(288, 64)
     spent = min(seconds(lambda: left @ right) for _ in range(100 * ROUNDS))
-    rate, needed = left.shape[0] * left.shape[1] * right.shape[1] / spent, dissect(design).multiply_adds
+    rate, needed = left.shape[0] * left.shape[1] * right.shape[1] / spent, summarize(model).multiply_adds
     return {
         "multiply_adds_an_image": needed,
         "multiply_adds_per_second": round(rate),
@@ -143,9 +143,9 @@ def float32_floor(design: Adder) -> dict[str, float]:
     }
 
 
-def joint_accuracy(predictor: Predictor, corpus: Corpus) -> float:
+def joint_accuracy(predictor: Predictor, data: DigitImages) -> float:
     """How often digit and sum are both right, over each test image with each of the ten numbers."""
-    images, digits = (corpus.test_images.float() / 255).numpy(), corpus.test_digits.numpy()
+    images, digits = (data.test_images.float() / 255).numpy(), data.test_digits.numpy()
     right = 0
     for number in range(10):
         answers = predictor.predict_images(images, np.full(len(images), number))
@@ -153,35 +153,35 @@ def joint_accuracy(predictor: Predictor, corpus: Corpus) -> float:
     return right / (10 * len(images))
 
 
-def eager(design: torch.nn.Module, images: torch.Tensor, numbers: torch.Tensor) -> Answer:
+def eager(model: torch.nn.Module, images: torch.Tensor, numbers: torch.Tensor) -> Answer:
     """Torch as it is quickest without a compiler: channels last, pieces of a hundred."""
-    design = design.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def answer(part: slice) -> None:
         with torch.inference_mode():
             for at in range(part.start, part.stop, 100):
                 piece = slice(at, min(at + 100, part.stop))
-                outputs = design(images[piece], numbers[piece])
+                outputs = model(images[piece], numbers[piece])
                 outputs.digit_logits.softmax(1).argmax(1)
-                design.sum_probabilities(outputs).argmax(1)  # type: ignore[operator]
+                model.sum_probabilities(outputs).argmax(1)  # type: ignore[operator]
 
     return answer
 
 
-def exported(folder: Path, corpus: Corpus) -> Run:
+def exported(folder: Path, data: DigitImages) -> Run:
     """A copy of the run that comes with the package, with both files as this version writes them."""
     run = load_run(shutil.copytree(load_pretrained().folder, folder / "run"))
     export_run(run)
-    images = MNISTAdder(split="train", corpus=corpus).images[:CALIBRATION_IMAGES, 0].float() / 255
+    images = MNISTAdder(split="train", data=data).images[:CALIBRATION_IMAGES, 0].float() / 255
     export_int8(run, images.numpy())
     return run
 
 
-def measure(run: Run, corpus: Corpus) -> dict[str, Any]:
+def measure(run: Run, data: DigitImages) -> dict[str, Any]:
     """All figures of a run that has both files."""
-    images = (corpus.test_images.float() / 255).numpy()
+    images = (data.test_images.float() / 255).numpy()
     numbers = np.arange(len(images)) % 10
-    torchs = eager(run.load_design(), torch.from_numpy(images).unsqueeze(1), torch.from_numpy(numbers))
+    torchs = eager(run.load_model(), torch.from_numpy(images).unsqueeze(1), torch.from_numpy(numbers))
 
     def sides(threads: int) -> dict[str, Answer]:
         torch.set_num_threads(threads)
@@ -200,24 +200,24 @@ def measure(run: Run, corpus: Corpus) -> dict[str, Any]:
             "onnx": operators(run.folder / "model.onnx", images, numbers),
             "onnx_int8": operators(run.folder / "model.int8.onnx", images, numbers),
         },
-        "float32_floor_1_thread": float32_floor(run.load_design()),
-        "joint_accuracy": {name: joint_accuracy(predictor, corpus) for name, predictor in both.items()},
+        "float32_floor_1_thread": float32_floor(run.load_model()),
+        "joint_accuracy": {name: joint_accuracy(predictor, data) for name, predictor in both.items()},
         "pairs": 10 * len(images),
     }
 
 
 def main() -> None:
     """Measure, print, and without ``--quick`` write."""
-    corpus = load_corpus("mnist")
+    data = load_images("mnist")
     with tempfile.TemporaryDirectory() as folder:
-        run = exported(Path(folder), corpus)
-        measured = measure(run, corpus)
+        run = exported(Path(folder), data)
+        measured = measure(run, data)
     results: dict[str, Any] = {
-        "design": run.config.design,
-        "device": machine.describe_device(torch.device("cpu")),
+        "model": run.config.model,
+        "device": environment.describe_device(torch.device("cpu")),
         "cores": os.cpu_count(),
-        "versions": {**machine.versions(), "onnxruntime": onnxruntime.__version__},
-        "commit": machine.source_commit(),
+        "versions": {**environment.versions(), "onnxruntime": onnxruntime.__version__},
+        "commit": environment.source_commit(),
         **measured,
         "cold": {
             "n": STARTS,

@@ -30,9 +30,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from mnist_adder import machine
-from mnist_adder.data import load_corpus
-from mnist_adder.files import write_json
+from mnist_adder import environment
+from mnist_adder.data import load_images
+from mnist_adder.safe_io import write_json
 from mnist_adder.serving import Limits
 
 ROOT = Path(__file__).parent.parent
@@ -159,8 +159,8 @@ def soak(scripts: dict[str, Path], url: str, pid: int) -> dict[str, Any]:
 
 def measure(folder: Path) -> dict[str, Any]:
     """All figures."""
-    corpus = load_corpus("mnist")
-    images, digits = corpus.test_images[:IMAGES].numpy(), corpus.test_digits[:IMAGES].numpy()
+    data = load_images("mnist")
+    images, digits = data.test_images[:IMAGES].numpy(), data.test_digits[:IMAGES].numpy()
     made = bodies(images)
     scripts = write_scripts(folder, made)
     with serving(folder) as (address, pid):
@@ -186,12 +186,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         measured = measure(Path(folder))
     results: dict[str, Any] = {
-        "device": machine.describe_device(torch.device("cpu")),
+        "device": environment.describe_device(torch.device("cpu")),
         "cores": os.cpu_count(),
         "workers": 1,
         "images": IMAGES,
-        "versions": {**machine.versions(), "onnxruntime": onnxruntime.__version__},
-        "commit": machine.source_commit(),
+        "versions": {**environment.versions(), "onnxruntime": onnxruntime.__version__},
+        "commit": environment.source_commit(),
         **measured,
     }
     path = Path(tempfile.gettempdir(), "serving.json") if QUICK else ROOT / "results" / "serving.json"

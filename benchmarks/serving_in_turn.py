@@ -18,9 +18,9 @@ from typing import Any
 
 import torch
 
-from mnist_adder import machine
-from mnist_adder.data import load_corpus
-from mnist_adder.files import write_json
+from mnist_adder import environment
+from mnist_adder.data import load_images
+from mnist_adder.safe_io import write_json
 from serving import ROOT, bodies, load, serving, write_scripts
 
 RESULTS = ROOT / "results" / "log" / "serving.json"
@@ -38,7 +38,7 @@ def check_out(commit: str, folder: Path) -> Path:
 
 def measure(before: str, turns: int) -> dict[str, Any]:
     """Answers a second of both, turn by turn, and how many times as many are given now."""
-    images = load_corpus("mnist").test_images[:IMAGES].numpy()
+    images = load_images("mnist").test_images[:IMAGES].numpy()
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -74,10 +74,10 @@ def main() -> None:
     results = {
         "connections": CONNECTIONS,
         "turns": options.turns,
-        "device": machine.describe_device(torch.device("cpu")),
+        "device": environment.describe_device(torch.device("cpu")),
         "cores": os.cpu_count(),
-        "versions": machine.versions(),
-        "commits": {"before": options.commit, "now": machine.source_commit()},
+        "versions": environment.versions(),
+        "commits": {"before": options.commit, "now": environment.source_commit()},
         "kinds": measure(options.commit, options.turns),
     }
     write_json(RESULTS, results)

@@ -15,12 +15,13 @@ from typing import Any
 
 from rich.console import Console
 
-from mnist_adder.designs.presets import PRESETS
 from mnist_adder.evaluation.compare import Row, compare
-from mnist_adder.files import write_json
+from mnist_adder.models.presets import PRESETS
 from mnist_adder.reports import save_figure
 from mnist_adder.reports.comparison import accuracy_against_parameters
-from mnist_adder.training import Progress, train_or_carry_on
+from mnist_adder.safe_io import write_json
+from mnist_adder.training.progress import Progress
+from mnist_adder.training.sweep import train_or_resume
 
 ROOT = Path(__file__).parent.parent
 RESULTS, PICTURE = ROOT / "results" / "size.json", ROOT / "docs" / "pictures" / "size.png"
@@ -32,7 +33,7 @@ def train_all(runs_dir: Path, seeds: int) -> list[dict[str, Any]]:
     """Results of every preset and seed, trained where they are not there yet."""
     console = Console(stderr=True)
     return [
-        train_or_carry_on(
+        train_or_resume(
             runs_dir / f"{name}-seed{seed}",
             "exact-sum",
             preset=name,
@@ -48,9 +49,9 @@ def train_all(runs_dir: Path, seeds: int) -> list[dict[str, Any]]:
 
 
 def frontier(rows: list[Row]) -> list[Row]:
-    """Ours, and shared-trunk as it was compared with the other designs; the smallest first."""
+    """Ours, and shared-trunk as it was compared with the other models; the smallest first."""
     published = json.loads(PUBLISHED.read_text())["rows"]
-    trunk = next(Row(**row) for row in published if row["design"] == "shared-trunk")
+    trunk = next(Row(**row) for row in published if row["model"] == "shared-trunk")
     return sorted([*rows, trunk], key=lambda row: row.parameters)
 
 
@@ -72,7 +73,7 @@ def main() -> None:
     )
     save_figure(accuracy_against_parameters(rows), PICTURE)
     for row in rows:
-        print(f"{row.parameters:>7,}  {row.percent('joint_accuracy')} %  {row.seconds():>9} s  {row.design}")
+        print(f"{row.parameters:>7,}  {row.percent('joint_accuracy')} %  {row.seconds():>9} s  {row.model}")
     print(f"\nThe frontier lies in {RESULTS} and {PICTURE}")
 
 

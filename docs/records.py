@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mnist_adder import designs
-from mnist_adder.designs.layers import dissect
+from mnist_adder import models
 from mnist_adder.evaluation.compare import Row, mean_std, plus_minus
+from mnist_adder.models.summary import summarize
 
 RESULTS = Path(__file__).parent.parent / "results"
 HEAD = [
@@ -68,10 +68,10 @@ def _size() -> list[str]:
     measured = _read("size.json")
     if measured is None:
         return []
-    rows = [Row(**row) for row in measured["rows"] if "tiny" in row["design"]]
+    rows = [Row(**row) for row in measured["rows"] if "tiny" in row["model"]]
     lines = []
     for row in sorted(rows, key=lambda row: -row.parameters):
-        name = row.design.partition("(")[2].rstrip(")")
+        name = row.model.partition("(")[2].rstrip(")")
         lines.append(_row(name, name, 1, row.seconds(), row.percent("joint_accuracy"), len(row.seeds)))
     return lines
 
@@ -80,14 +80,14 @@ def _accuracy() -> list[str]:
     measured = _read("accuracy.json")
     if measured is None:
         return []
-    members = len(measured["train_seconds"])
+    ensemble_size = len(measured["train_seconds"])
     seconds = plus_minus(*mean_std(measured["train_seconds"]), 0)
     together = f"{sum(measured['train_seconds']):.0f}"
     lines = []
     for what, found in measured["rows"].items():
         kind, _, augmented = what.partition(", ")
         single = kind == "single"
-        name = "best" if single else f"best, ensemble of {members}"
+        name = "best" if single else f"best, ensemble of {ensemble_size}"
         right = f"{100 * found['mean']:.2f}"
         if found["n"] > 1:
             right = plus_minus(100 * found["mean"], 100 * found["std"], 2)
@@ -95,7 +95,7 @@ def _accuracy() -> list[str]:
             _row(
                 f"{name}, {augmented}" if augmented else name,
                 "best",
-                1 if single else members,
+                1 if single else ensemble_size,
                 seconds if single else together,
                 right,
                 found["n"],
@@ -104,10 +104,10 @@ def _accuracy() -> list[str]:
     return lines
 
 
-def _row(label: str, preset: str, members: int, seconds: str, accuracy: str, runs: int) -> str:
-    design = designs.build(designs.DEFAULT, preset)
-    cost = members * dissect(design).multiply_adds
-    parameters = members * design.parameter_count()
+def _row(label: str, preset: str, ensemble_size: int, seconds: str, accuracy: str, runs: int) -> str:
+    model = models.build(models.DEFAULT, preset)
+    cost = ensemble_size * summarize(model).multiply_adds
+    parameters = ensemble_size * model.parameter_count()
     return f"| {label} | {parameters:,} | {cost / 1e6:.1f} M | {seconds} | {accuracy} | {runs} |"
 
 

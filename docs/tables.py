@@ -15,11 +15,11 @@ from typing import Any
 
 from records import faults, presets
 
-from mnist_adder import designs
-from mnist_adder.designs.layers import dissect
+from mnist_adder import models
 from mnist_adder.evaluation.compare import Comparison, compare
-from mnist_adder.files import write_text
+from mnist_adder.models.summary import summarize
 from mnist_adder.reports.record import comparison_table, comparison_words
+from mnist_adder.safe_io import write_text
 from mnist_adder.training.progress import HEADER, epoch_line
 
 ROOT = Path(__file__).parent.parent
@@ -28,14 +28,14 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def load_comparison() -> Comparison:
-    """All designs on MNIST, from the results of each run."""
+    """All models on MNIST, from the results of each run."""
     return compare(
         [json.loads(path.read_text()) for path in sorted((RESULTS / "comparison" / "runs").glob("*"))]
     )
 
 
 def comparison() -> str:
-    """The table of all designs."""
+    """The table of all models."""
     return comparison_table(load_comparison())
 
 
@@ -59,28 +59,28 @@ def log() -> str:
 
 
 def assignment() -> str:
-    """What all six designs answer to the questions that can be answered in a table."""
+    """What all six models answer to the questions that can be answered in a table."""
     lines = [
-        "| design | the image becomes | the two meet | losses | digit | sum | both |",
+        "| model | the image becomes | the two meet | losses | digit | sum | both |",
         "|---|---|---|---|--:|--:|--:|",
     ]
     for row in load_comparison().rows:
-        design = designs.get(row.design)
-        features = dissect(design()).features
+        model = models.get(row.model)
+        features = summarize(model()).features
         accuracies = (row.digit_accuracy_mean, row.sum_accuracy_mean, row.joint_accuracy_mean)
         lines.append(
-            f"| `{row.design}` | {features} {'logits' if features == 10 else 'features'} | {design.meeting} "
-            f"| {design.objective} | " + " | ".join(f"{100 * value:.2f}" for value in accuracies) + " |"
+            f"| `{row.model}` | {features} {'logits' if features == 10 else 'features'} | {model.fusion} "
+            f"| {model.objective} | " + " | ".join(f"{100 * value:.2f}" for value in accuracies) + " |"
         )
     return "\n".join(lines)
 
 
 def meetings() -> str:
-    """How the inputs meet in each design, in the designs' own words."""
-    lines = ["| design | how the two inputs meet | losses |", "|---|---|---|"]
-    for name in designs.names():
-        design = designs.get(name)
-        lines.append(f"| `{name}` | {design.meeting} | {design.objective} |")
+    """How the inputs meet in each model, in the models' own words."""
+    lines = ["| model | how the two inputs meet | losses |", "|---|---|---|"]
+    for name in models.names():
+        model = models.get(name)
+        lines.append(f"| `{name}` | {model.fusion} | {model.objective} |")
     return "\n".join(lines)
 
 
@@ -92,7 +92,7 @@ def speed() -> str:
     sides = ("onnx", "onnx_int8", "torch")
     latencies = (f"{single[side]['median_ms']:.2f} ms ({single[side]['p99_ms']:.2f})" for side in sides)
     lines = [
-        f"| `{measured['design']}` | ONNX Runtime, float32 | ONNX Runtime, int8 | torch, eager |",
+        f"| `{measured['model']}` | ONNX Runtime, float32 | ONNX Runtime, int8 | torch, eager |",
         "|---|--:|--:|--:|",
         f"| one image, median (99th percentile) | {' | '.join(latencies)} |",
     ]
@@ -147,7 +147,7 @@ def growth() -> str:
     libraries = max(row["libraries_mib"] for row in measured["rows"])
     loads = [run["load"] for run in measured["runs"]]
     return "\n".join(lines) + (
-        f"\n\n`{measured['design']}` on MNIST's training images, repeated; medians of the runs, each in a "
+        f"\n\n`{measured['model']}` on MNIST's training images, repeated; medians of the runs, each in a "
         f"process of its own, with {measured['cores']} core{'s' * (measured['cores'] > 1)} of "
         f"{measured['device']}, {measured['precision']}, PyTorch {measured['versions']['torch']}. Of the "
         f"memory up to {libraries:.0f} MiB are libraries, before there are images. The machine's load was "

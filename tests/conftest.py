@@ -1,6 +1,6 @@
 """What all tests share: the data they run on, and the rule that nothing is skipped in CI.
 
-``corpus`` is real MNIST where ``MNIST_ADDER_DATA`` names its folder, else the bundled digits; tests that
+``data`` is real MNIST where ``MNIST_ADDER_DATA`` names its folder, else the bundled digits; tests that
 take it pass with either. ``faults`` counts attempts to break things. Tests marked ``mnist`` need the real
 files. Tests marked ``gpu`` are left out altogether where there is no CUDA device. With ``CI=true`` any test
 that is skipped has failed.
@@ -23,7 +23,7 @@ import pytest
 from hypothesis import settings
 from tests.attempts import faults as faults
 
-from mnist_adder.data import Corpus, load_corpus
+from mnist_adder.data import DigitImages, load_images
 from mnist_adder.runs import Run
 
 HAS_MNIST = bool(os.environ.get("MNIST_ADDER_DATA"))
@@ -35,17 +35,17 @@ settings.load_profile("mnist-adder")
 
 
 @pytest.fixture(scope="session")
-def corpus() -> Corpus:
+def data() -> DigitImages:
     """Real MNIST if its folder is named, else the bundled digits."""
-    return load_corpus("mnist" if HAS_MNIST else "digits")
+    return load_images("mnist" if HAS_MNIST else "digits")
 
 
 @pytest.fixture
-def mnist(corpus: Corpus) -> Corpus:
+def mnist(data: DigitImages) -> DigitImages:
     """Real MNIST, for tests marked ``mnist``."""
-    if corpus.dataset != "mnist":
+    if data.dataset != "mnist":
         pytest.fail("a test that takes the fixture mnist must be marked @pytest.mark.mnist")
-    return corpus
+    return data
 
 
 @pytest.fixture(scope="session")
@@ -93,12 +93,12 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A real run, quickly: three epochs on the bundled digits. Tests copy it before they change it."""
-    from mnist_adder.training import train
+    from mnist_adder.training.train import train
 
     folder = tmp_path_factory.mktemp("runs") / "trained"
     return train(
         "exact-sum",
-        settings={"epochs": "3", "batch_size": "64", "average": "none"},
+        settings={"epochs": "3", "batch_size": "64", "weight_averaging": "none"},
         dataset="digits",
         run_dir=folder,
     )

@@ -1,4 +1,4 @@
-"""Run folders that are damaged, or of another version or design: a clear error on one line."""
+"""Run folders that are damaged, or of another version or model: a clear error on one line."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import torch
 from safetensors.torch import load, save
 from tests.attempts import Faults
 
-from mnist_adder.designs import Adder
 from mnist_adder.errors import MnistAdderError, RunError
 from mnist_adder.inference import Predictor
+from mnist_adder.models import Adder
 from mnist_adder.reports import report
 from mnist_adder.runs import Run, load_run
 
@@ -28,11 +28,11 @@ def folder(trained_run: Run, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained_run.folder, tmp_path / "run"))
 
 
-def test_a_design_is_never_imported_by_a_name_of_the_config(folder: Path) -> None:
+def test_a_model_is_never_imported_by_a_name_of_the_config(folder: Path) -> None:
     for name in ("os", "..runs", "exact_sum", "exact-sum.py", "base", "ensemble", "../../etc/passwd"):
-        change(folder, design=name)
-        with pytest.raises(RunError, match="There is no design"):
-            load_run(folder).load_design()
+        change(folder, model=name)
+        with pytest.raises(RunError, match="There is no model"):
+            load_run(folder).load_model()
 
 
 def change(folder: Path, **values: object) -> None:
@@ -44,11 +44,11 @@ def change(folder: Path, **values: object) -> None:
 NO_TEXTS: list[object] = [None, 7, True, ["exact-sum"], {"a": 1}]
 NO_COUNTS: list[object] = [None, "1", 0, -1, 1.0, True, [1], 10**30]
 WRONG_VALUES: dict[str, list[object]] = {
-    **dict.fromkeys(["design", "data_sha256", "device"], NO_TEXTS),
+    **dict.fromkeys(["model", "data_sha256", "device"], NO_TEXTS),
     "preset": [7, [], {}],
     "commit": [7, [], {}],
     **dict.fromkeys(["devices", "nodes", "threads"], NO_COUNTS),
-    "members": [*NO_COUNTS, 101, 10**9],
+    "ensemble_size": [*NO_COUNTS, 101, 10**9],
     "seed": [None, "1", -1, 1.0, True, 2**32],
     "dataset": ["imagenet", *NO_TEXTS],
     "precision": ["16-mixed", *NO_TEXTS],
@@ -62,16 +62,16 @@ WRONG_SETTINGS: dict[str, list[object]] = {
     "batch_size": [None, 1, "64", 2.0, {}],
     "learning_rate": [None, 0, -1.0, "fast", [0.1], 10**400, {}],
     "optimizer": [None, "os.system", [], {}],
-    "average": [None, "all", ["ema"]],
-    "warmup": [0, 1, "0.3", None],
+    "weight_averaging": [None, "all", ["ema"]],
+    "warmup_fraction": [0, 1, "0.3", None],
 }
 NO_OBJECTS = {
     "empty": b"",
     "text": b"no JSON",
-    "cut off": b'{"design": "exact-sum"',
+    "cut off": b'{"model": "exact-sum"',
     "list": b"[]",
     "number": b"7",
-    "no UTF-8": b'{"design": "\xff"}',
+    "no UTF-8": b'{"model": "\xff"}',
     "zeros": bytes(100),
     "nested lists": b"[" * 200_000,
     "nested objects": b'{"a":' * 200_000,
@@ -96,7 +96,7 @@ def test_configs_of_other_kinds(folder: Path, faults: Faults) -> None:
                 load_run(folder)
             assert str(caught.value).isprintable()
             (folder / "config.json").write_bytes(whole)
-    assert load_run(folder).load_design()
+    assert load_run(folder).load_model()
 
 
 @pytest.mark.parametrize("file", ["config.json", "results.json"])
@@ -111,7 +111,7 @@ def test_files_that_are_no_json_object(file: str, folder: Path, faults: Faults) 
 
 def test_each_figure_of_the_results_is_looked_at(folder: Path, faults: Faults) -> None:
     whole = json.loads((folder / "results.json").read_text())
-    not_shown = {"seed", "members", "devices", "nodes", "threads", "contradiction_by_number"}
+    not_shown = {"seed", "ensemble_size", "devices", "nodes", "threads", "inconsistency_by_number"}
     figures = (name for name, value in whole.items() if isinstance(value, int | float | list))
     drawn = [name for name in figures if name not in not_shown]
     assert len(drawn) > 20
@@ -193,7 +193,7 @@ def test_weights_that_do_not_fit(folder: Path, faults: Faults) -> None:
         with faults("weights that are missing, more, or of another shape or kind"):
             path.write_bytes(content)
             with pytest.raises(RunError, match=r"model\.safetensors (does not hold|is damaged)") as caught:
-                load_run(folder).load_design()
+                load_run(folder).load_model()
             assert str(caught.value).isprintable()
 
 
@@ -206,20 +206,20 @@ def test_finite_weights_that_overflow(folder: Path, value: float, faults: Faults
         with faults("weights that are finite, with answers that are not"):
             path.write_bytes(edited(whole, lambda tensors, name=name: tensors[name].fill_(value)))  # type: ignore[misc]
             try:
-                design = load_run(folder).load_design()
+                model = load_run(folder).load_model()
             except RunError as error:
                 said = str(error)
             else:
-                said = "" if answers_are_finite(design) else "not finite"
+                said = "" if answers_are_finite(model) else "not finite"
             assert said == "" or "weights so large" in said
         path.write_bytes(whole)
 
 
-def answers_are_finite(design: Adder) -> bool:
+def answers_are_finite(model: Adder) -> bool:
     images = torch.rand(10, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        outputs = design(images, torch.arange(10))
-        answers = [outputs.digit_logits.softmax(1), design.sum_probabilities(outputs)]
+        outputs = model(images, torch.arange(10))
+        answers = [outputs.digit_logits.softmax(1), model.sum_probabilities(outputs)]
     return all(bool(answer.isfinite().all()) for answer in answers)
 
 
@@ -236,10 +236,10 @@ def test_mutated_weights_are_refused_or_answer_in_finite_numbers(folder: Path, f
         with faults("a safetensors file with flipped bits or cut off"):
             path.write_bytes(content)
             try:
-                design = load_run(folder).load_design()
+                model = load_run(folder).load_model()
             except RunError:
                 continue
-            assert answers_are_finite(design)
+            assert answers_are_finite(model)
 
 
 def test_examples_that_cannot_be_drawn(folder: Path, faults: Faults) -> None:
@@ -260,7 +260,7 @@ def test_examples_that_cannot_be_drawn(folder: Path, faults: Faults) -> None:
 def test_what_is_no_ordinary_file_is_not_waited_for(folder: Path, faults: Faults) -> None:
     readers: dict[str, Callable[[], object]] = {
         "config.json": lambda: load_run(folder),
-        "model.safetensors": lambda: load_run(folder).load_design(),
+        "model.safetensors": lambda: load_run(folder).load_model(),
         "model.onnx": lambda: Predictor(folder),
         "results.json": lambda: load_run(folder).results,
         "metrics.csv": lambda: load_run(folder).metrics,

@@ -1,4 +1,4 @@
-"""Imports run one way, as the map in CONTRIBUTING.md draws them."""
+"""Imports run one way."""
 
 from __future__ import annotations
 
@@ -15,66 +15,46 @@ import mnist_adder
 ROOT = Path(mnist_adder.__file__).parent
 FIVE = Path(__file__).parent.parent / "examples" / "five.png"
 
-# What each room may import. A room may always import itself.
+# What each package may import besides itself. This is the only copy of the rule.
 MAY_IMPORT: dict[str, set[str]] = {
-    "task": set(),
+    "types": set(),
     "errors": set(),
-    "files": set(),
-    "machine": {"__init__"},
-    "data": {"task", "errors", "files"},
-    "designs": {"task", "errors"},
-    "reading": {"errors"},
-    "runs": {"task", "errors", "files", "reading", "designs"},
-    "repeat": {"runs", "designs"},
-    "evaluation": {"task", "errors", "machine", "data", "designs", "runs"},
-    "training": {
-        "task",
-        "errors",
-        "files",
-        "machine",
-        "data",
-        "designs",
-        "runs",
-        "repeat",
-        "evaluation",
-        "inference",
-    },
+    "safe_io": {"errors"},
+    "environment": {"__init__"},
+    "data": {"types", "errors", "safe_io"},
+    "models": {"types", "errors"},
+    "runs": {"types", "errors", "safe_io", "models"},
+    "reproduce": {"runs", "models"},
+    "evaluation": {"types", "errors", "environment", "data", "models", "runs"},
     "pretrained": {"errors", "runs"},
-    "inference": {"task", "errors", "files", "reading", "designs", "runs", "pretrained"},
-    "serving": {"__init__", "task", "errors", "inference", "pretrained"},
-    "reports": {"__init__", "task", "errors", "files", "designs", "runs", "repeat", "evaluation"},
-    "worksheet": {"task", "designs"},
-    "cli": {
-        "__init__",
-        "errors",
-        "runs",
-        "designs",
-        "evaluation",
-        "training",
-        "inference",
-        "reports",
-        "pretrained",
-        "data",
-        "serving",
-        "worksheet",
-        "files",
+    "inference": {"types", "errors", "safe_io", "models", "runs", "pretrained"},
+    "training": {
+        *("types", "errors", "safe_io", "environment"),
+        *("data", "models", "runs", "reproduce", "evaluation", "inference"),
     },
-    "__init__": {"data", "designs", "inference", "pretrained", "reports", "runs", "training"},
+    "serving": {"__init__", "types", "errors", "inference", "pretrained"},
+    "reports": {"__init__", "types", "errors", "safe_io", "models", "runs", "reproduce", "evaluation"},
+    "worksheet": {"types", "models"},
+    "cli": {
+        *("__init__", "errors", "runs", "models", "evaluation", "training", "inference", "reports"),
+        *("pretrained", "data", "serving", "worksheet", "safe_io"),
+    },
+    "__init__": {"data", "models", "inference", "pretrained", "reports", "runs", "training"},
     "__main__": {"cli"},
 }
 
 
-def room_of(path: Path) -> str:
+def package_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def imported_rooms(path: Path) -> set[str]:
-    rooms = set()
+def imported_packages(path: Path) -> set[str]:
+    packages = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module == "mnist_adder":
-            # A name that is no room, such as __version__, is the package's own.
+            # A name that is no package, such as __version__, is the package's own.
             names = [f"mnist_adder.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively"
@@ -83,26 +63,30 @@ def imported_rooms(path: Path) -> set[str]:
             continue
         for name in names:
             if name.partition(".")[0] == "mnist_adder":
-                room = name.split(".")[1] if "." in name else "__init__"
-                rooms.add(room if (ROOT / room).is_dir() or (ROOT / f"{room}.py").exists() else "__init__")
-    return rooms - {room_of(path)}
+                package = name.split(".")[1] if "." in name else "__init__"
+                packages.add(
+                    package if (ROOT / package).is_dir() or (ROOT / f"{package}.py").exists() else "__init__"
+                )
+    return packages - {package_of(path)}
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_room_imports_only_what_it_may(path: Path) -> None:
-    room = room_of(path)
-    assert room in MAY_IMPORT, f"{room} is new: say in MAY_IMPORT and CONTRIBUTING.md what it may import"
-    assert imported_rooms(path) <= MAY_IMPORT[room]
+def test_a_package_imports_only_what_it_may(path: Path) -> None:
+    package = package_of(path)
+    assert package in MAY_IMPORT, f"{package} is new: say in MAY_IMPORT what it may import"
+    assert imported_packages(path) <= MAY_IMPORT[package]
 
 
 def test_the_map_has_no_circle() -> None:
     done: set[str] = {"__init__"}  # imports on demand only
-    waiting = {room: needs - {"__init__"} for room, needs in MAY_IMPORT.items() if room != "__init__"}
+    waiting = {
+        package: needs - {"__init__"} for package, needs in MAY_IMPORT.items() if package != "__init__"
+    }
     while waiting:
-        ready = {room for room, needs in waiting.items() if needs <= done}
+        ready = {package for package, needs in waiting.items() if needs <= done}
         assert ready, f"a circle among {sorted(waiting)}"
         done |= ready
-        waiting = {room: needs for room, needs in waiting.items() if room not in ready}
+        waiting = {package: needs for package, needs in waiting.items() if package not in ready}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +95,7 @@ def test_the_map_has_no_circle() -> None:
         ("import mnist_adder", ["torch", "numpy", "lightning", "PIL"]),
         ("import mnist_adder.cli", ["torch", "numpy", "lightning", "PIL"]),
         ("from mnist_adder import predict", ["torch", "lightning", "sklearn", "onnx"]),
-        ("from mnist_adder import MNISTAdder, designs, load_run", ["lightning", "sklearn"]),
+        ("from mnist_adder import MNISTAdder, models, load_run", ["lightning", "sklearn"]),
         ("import mnist_adder.evaluation", ["lightning", "sklearn"]),
         ("import mnist_adder.inference.preprocess", ["sklearn", "scipy", "lightning"]),
         ("import mnist_adder.inference", ["matplotlib"]),

@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 
-from mnist_adder import designs
+from mnist_adder import models
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -74,7 +74,7 @@ def test_every_figure_of_the_pages_is_made_from_results() -> None:
 
 def test_what_is_published_was_trained_on_mnist_from_committed_source() -> None:
     comparison = load_tables().load_comparison()
-    assert {row.design for row in comparison.rows} == set(designs.names())
+    assert {row.model for row in comparison.rows} == set(models.names())
     assert {tuple(row.seeds) for row in comparison.rows} == {(0, 1, 2)}
     assert comparison.protocol["dataset"] == "mnist"
     assert comparison.protocol["pairs"] == 100_000

@@ -75,20 +75,20 @@ def test_damaged_json_is_an_error(copy: Path, content: str) -> None:
         load_run(copy)
 
 
-def test_weights_that_are_missing_damaged_or_of_another_design(copy: Path) -> None:
+def test_weights_that_are_missing_damaged_or_of_another_model(copy: Path) -> None:
     weights = copy / "model.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:1000])
     with pytest.raises(RunError, match="does not hold the weights of exact-sum"):
-        load_run(copy).load_design()
+        load_run(copy).load_model()
     weights.unlink()
     with pytest.raises(RunError, match=r"has no model\.safetensors"):
-        load_run(copy).load_design()
+        load_run(copy).load_model()
     weights.write_bytes(whole)
     config = json.loads((copy / "config.json").read_text())
-    (copy / "config.json").write_text(json.dumps({**config, "design": "learned-sum"}))
+    (copy / "config.json").write_text(json.dumps({**config, "model": "learned-sum"}))
     with pytest.raises(RunError, match="does not hold the weights of learned-sum"):
-        load_run(copy).load_design()
+        load_run(copy).load_model()
 
 
 def test_the_latest_run_is_the_one_whose_results_are_newest(

@@ -2,7 +2,7 @@
 
 ::
 
-    from mnist_adder import MNISTAdder, designs, load_run, predict
+    from mnist_adder import MNISTAdder, models, load_run, predict
 
 Names are loaded when they are first used, so that importing the package costs nothing. It does one thing:
 ONNX Runtime 1.29 and later report their use to their maker unless they are told not to before they start.
@@ -15,17 +15,17 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mnist_adder import designs
+    from mnist_adder import models
     from mnist_adder.data import MNISTAdder
     from mnist_adder.inference import Predictor, predict
     from mnist_adder.pretrained import load_pretrained
     from mnist_adder.reports.report import report
     from mnist_adder.runs import load_run
-    from mnist_adder.training import train
+    from mnist_adder.training.train import train
 
 __version__ = "0.1.0"
 
-__all__ = ["MNISTAdder", "Predictor", "designs", "load_pretrained", "load_run", "predict", "report", "train"]
+__all__ = ["MNISTAdder", "Predictor", "load_pretrained", "load_run", "models", "predict", "report", "train"]
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
@@ -35,14 +35,14 @@ _HOMES = {
     "load_pretrained": "pretrained",
     "load_run": "runs",
     "predict": "inference",
-    "report": "reports",
-    "train": "training",
+    "report": "reports.report",
+    "train": "training.train",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name == "designs":
-        return importlib.import_module("mnist_adder.designs")
+    if name == "models":
+        return importlib.import_module("mnist_adder.models")
     if name in _HOMES:
         return getattr(importlib.import_module(f"mnist_adder.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,7 @@
 
     MnistAdderError
     ├── DataError        a dataset that cannot be had, read or trusted
-    ├── DesignError      a design or a recipe setting that does not exist or makes no sense
+    ├── ModelError      a model or a recipe setting that does not exist or makes no sense
     ├── PictureError     a file or array that is no picture of one digit
     │   ├── UnknownPictureError   a file of no kind that is read
     │   └── PictureSizeError      a file of too many bytes or pixels
@@ -25,8 +25,8 @@ class DataError(MnistAdderError):
     """A dataset cannot be had, read or trusted."""
 
 
-class DesignError(MnistAdderError, ValueError):
-    """A design, or a setting of its recipe, does not exist or makes no sense."""
+class ModelError(MnistAdderError, ValueError):
+    """A model, or a setting of its recipe, does not exist or makes no sense."""
 
 
 class PictureError(MnistAdderError, ValueError):

@@ -16,19 +16,28 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mnist_adder.errors import DesignError, RunError
-from mnist_adder.files import unfinished, write_bytes, write_json, write_text
-from mnist_adder.reading import in_short, misfit, read_json, read_tensors, read_text
-from mnist_adder.task import SIDE
+from mnist_adder.errors import ModelError, RunError
+from mnist_adder.safe_io import (
+    in_short,
+    misfit,
+    read_json,
+    read_tensors,
+    read_text,
+    unfinished,
+    write_bytes,
+    write_json,
+    write_text,
+)
+from mnist_adder.types import SIDE
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from mnist_adder.designs import Adder, Recipe
+    from mnist_adder.models import Adder, Recipe
 
 RUNS = Path("runs")
 """Where runs are put when no folder is named, below the working directory."""
-MAX_MEMBERS = 100
+MAX_ENSEMBLE_SIZE = 100
 """The largest ensemble."""
 
 
@@ -40,9 +49,9 @@ class RunConfig:
         RunError: a value is not of its kind, as in a config that somebody else wrote.
     """
 
-    design: str
-    preset: str | None = None  # which network of the design, where it is not the design's own
-    members: int = 1  # of an ensemble; 1: a single network
+    model: str
+    preset: str | None = None  # which network of the model, where it is not the model's own
+    ensemble_size: int = 1  # of an ensemble; 1: a single network
     recipe: Recipe
     seed: int
     dataset: Literal["mnist", "digits"]
@@ -56,9 +65,13 @@ class RunConfig:
     commit: str | None = None  # of the source, where it was a git checkout
 
     def __post_init__(self) -> None:
-        self._check(("design", "data_sha256", "device"), _is_text, "a text")
+        self._check(("model", "data_sha256", "device"), _is_text, "a text")
         self._check(("preset", "commit"), lambda value: value is None or _is_text(value), "a text or none")
-        self._check(("members",), lambda value: _is_whole(value, 1, MAX_MEMBERS), f"1..{MAX_MEMBERS}")
+        self._check(
+            ("ensemble_size",),
+            lambda value: _is_whole(value, 1, MAX_ENSEMBLE_SIZE),
+            f"1..{MAX_ENSEMBLE_SIZE}",
+        )
         self._check(("devices", "nodes", "threads"), lambda value: _is_whole(value, 1), "1 or more")
         self._check(("seed",), lambda value: _is_whole(value, 0), "a whole number from 0 to 4294967295")
         self._check(("dataset",), lambda value: value in ("mnist", "digits"), "mnist or digits")
@@ -86,11 +99,11 @@ class RunConfig:
         Raises:
             RunError: a key is missing or unknown, a value not of its kind, or the recipe is not a recipe.
         """
-        from mnist_adder.designs import Recipe
+        from mnist_adder.models import Recipe
 
         try:
             return cls(**{**values, "recipe": Recipe(**values["recipe"])})
-        except (TypeError, KeyError, DesignError, RunError) as error:
+        except (TypeError, KeyError, ModelError, RunError) as error:
             reason = in_short(error)
             raise RunError(f"{where} is not a config of this version of mnist-adder: {reason}.") from None
 
@@ -144,29 +157,29 @@ class Run:
             raise RunError(f"{path} is damaged: not all of its values are numbers.")
         return metrics
 
-    def load_design(self) -> Adder:
+    def load_model(self) -> Adder:
         """The trained network, on the CPU, in evaluation mode.
 
         Raises:
-            RunError: the weights are missing, damaged or those of another design.
+            RunError: the weights are missing, damaged or those of another model.
         """
-        from mnist_adder import designs
+        from mnist_adder import models
 
         path = self.folder / "model.safetensors"
         try:
             weights = read_tensors(path, f"the weights of {self.config.network}")
-            design = designs.build(self.config.design, self.config.preset, self.config.members).eval()
-            wrong = misfit(weights, design.state_dict())
+            model = models.build(self.config.model, self.config.preset, self.config.ensemble_size).eval()
+            wrong = misfit(weights, model.state_dict())
         except FileNotFoundError:
             raise RunError(f"{self.folder} has no model.safetensors: its training did not end.") from None
-        except DesignError as error:
+        except ModelError as error:
             wrong = in_short(error)
         if wrong:
             raise RunError(f"{path} does not hold the weights of {self.config.network}: {wrong}.")
-        design.load_state_dict(weights)
-        if not _answers_in_numbers(design):
+        model.load_state_dict(weights)
+        if not _answers_in_numbers(model):
             raise RunError(f"{path} holds weights so large that nothing answered by them is a finite number.")
-        return design
+        return model
 
     @property
     def examples(self) -> dict[str, Tensor]:
@@ -196,12 +209,12 @@ class Run:
                 "Name the folder it was trained on by --data-dir."
             )
 
-    def save_design(self, design: Adder) -> None:
+    def save_model(self, model: Adder) -> None:
         """Write model.safetensors, whole or not at all."""
         from safetensors.torch import save
 
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in design.state_dict().items()}
-        write_bytes(self.folder / "model.safetensors", save(weights, {"design": self.config.design}))
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+        write_bytes(self.folder / "model.safetensors", save(weights, {"model": self.config.model}))
 
     def save_metrics(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Write metrics.csv, whole or not at all; all rows have the first one's columns."""
@@ -252,9 +265,9 @@ def latest_run() -> Path:
     return finished[-1].parent
 
 
-def new_folder(design: str, seed: int) -> Path:
-    """A folder below ``runs/`` that is not there yet, named after the design, the seed and the time."""
-    stem = f"{design}-seed{seed}-{datetime.now():%Y%m%d-%H%M%S}"
+def new_folder(model: str, seed: int) -> Path:
+    """A folder below ``runs/`` that is not there yet, named after the model, the seed and the time."""
+    stem = f"{model}-seed{seed}-{datetime.now():%Y%m%d-%H%M%S}"
     folder = RUNS / stem
     for again in range(2, 1000):
         if not folder.exists():
@@ -265,19 +278,19 @@ def new_folder(design: str, seed: int) -> Path:
 
 def network_name(about: Mapping[str, Any]) -> str:
     """What was trained, in short, from a config's or a results' JSON: ``exact-sum (tiny)``, ``3 × ...``."""
-    preset, members = about.get("preset"), about.get("members", 1)
-    name = about["design"] if preset is None else f"{about['design']} ({preset})"
+    preset, members = about.get("preset"), about.get("ensemble_size", 1)
+    name = about["model"] if preset is None else f"{about['model']} ({preset})"
     return name if members == 1 else f"{members} × {name}"
 
 
-def _answers_in_numbers(design: Adder) -> bool:
+def _answers_in_numbers(model: Adder) -> bool:
     """Whether a blank and a full image are answered by finite numbers: finite weights may still overflow."""
     import torch
 
     images = torch.stack([torch.zeros(1, SIDE, SIDE), torch.ones(1, SIDE, SIDE)])
     with torch.inference_mode():
-        outputs = design(images, torch.tensor([0, 9]))
-        answers = [outputs.digit_logits.softmax(1), design.sum_probabilities(outputs)]
+        outputs = model(images, torch.tensor([0, 9]))
+        answers = [outputs.digit_logits.softmax(1), model.sum_probabilities(outputs)]
     return all(bool(answer.isfinite().all()) for answer in answers)
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from tests.attempts import Faults
 
-from mnist_adder import __version__, designs
-from mnist_adder.cli.app import DEFAULT_DESIGN
+from mnist_adder import __version__, models
+from mnist_adder.cli.app import DEFAULT_MODEL
 from mnist_adder.runs import Run
 
 RunCLI = Callable[..., tuple[int, str, str]]
@@ -28,7 +28,7 @@ def test_help_names_every_command_and_every_command_has_an_example(run_cli: RunC
         "evaluate",
         "report",
         "predict",
-        "designs",
+        "models",
         "export",
         "serve",
         "worksheet",
@@ -39,8 +39,8 @@ def test_help_names_every_command_and_every_command_has_an_example(run_cli: RunC
         assert f"Example: mnist-adder {command}" in its_help
 
 
-def test_the_default_design_is_the_designs_own() -> None:
-    assert designs.DEFAULT == DEFAULT_DESIGN
+def test_the_default_model_is_the_models_own() -> None:
+    assert models.DEFAULT == DEFAULT_MODEL
 
 
 def test_version(run_cli: RunCLI) -> None:
@@ -87,7 +87,7 @@ def test_the_module_and_the_installed_command_are_the_same() -> None:
         assert done.stdout == f"mnist-adder {__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["designs", "--json"]])
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["models", "--json"]])
 def test_output_that_cannot_be_written_is_one_line(arguments: list[str], faults: Faults) -> None:
     with faults("standard output on a full disk"), Path("/dev/full").open("w") as full:
         command = [sys.executable, "-m", "mnist_adder", *arguments]

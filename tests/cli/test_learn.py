@@ -103,7 +103,7 @@ def test_compare_trains_and_compares_and_then_only_compares(run_cli: RunCLI, tmp
     accuracies = [
         load_run(tmp_path / "runs" / f"exact-sum-seed{seed}").results["joint_accuracy"] for seed in (0, 1)
     ]
-    (exact,) = [row for row in rows if row["design"] == "exact-sum"]
+    (exact,) = [row for row in rows if row["model"] == "exact-sum"]
     assert exact["joint_accuracy_mean"] == sum(accuracies) / 2
     assert f"{100 * exact['joint_accuracy_mean']:.2f}" in out
 

@@ -1,4 +1,4 @@
-"""The commands that look: evaluate, predict, designs, report."""
+"""The commands that look: evaluate, predict, models, report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mnist_adder import designs
+from mnist_adder import models
 from mnist_adder.errors import PictureError
 from mnist_adder.inference import preprocess
 from mnist_adder.runs import Run
@@ -23,13 +23,13 @@ from mnist_adder.runs import Run
 RunCLI = Callable[..., tuple[int, str, str]]
 
 
-def test_designs_lists_all_of_them(run_cli: RunCLI) -> None:
-    code, out, _ = run_cli("designs")
+def test_models_lists_all_of_them(run_cli: RunCLI) -> None:
+    code, out, _ = run_cli("models")
     assert code == 0
-    for name in designs.names():
+    for name in models.names():
         assert name in out
     assert "exact-sum --preset tiny: 99.4 % with fewer than 10,000 parameters" in out
-    rows = json.loads(run_cli("designs", "--json")[1])["designs"]
+    rows = json.loads(run_cli("models", "--json")[1])["models"]
     assert {row["name"]: row["parameters"] for row in rows}["binary-sum"] == 6_772_272
 
 

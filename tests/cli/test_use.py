@@ -13,7 +13,7 @@ import pytest
 from google.protobuf import text_format  # type: ignore[import-untyped]
 from tritonclient.grpc import model_config_pb2
 
-from mnist_adder.data import Corpus
+from mnist_adder.data import DigitImages
 from mnist_adder.inference import Predictor
 from mnist_adder.inference.session import open_session
 from mnist_adder.runs import Run
@@ -36,16 +36,16 @@ def test_a_run_gets_its_model_and_answers(run_cli: RunCLI, run: Path) -> None:
     code, out, _ = run_cli("export", str(run))
     assert code == 0
     assert f"The model is {run / 'model.onnx'}" in out
-    assert {"design", "mnist-adder", "results"} <= Predictor(run).metadata.keys()
+    assert {"model", "mnist-adder", "results"} <= Predictor(run).metadata.keys()
 
 
-def test_int8_beside_it(run_cli: RunCLI, run: Path, corpus: Corpus) -> None:
+def test_int8_beside_it(run_cli: RunCLI, run: Path, data: DigitImages) -> None:
     code, out, err = run_cli("export", str(run), "--int8")
     assert code == 0, err
     assert "model.int8.onnx" in out
     assert properties(run / "model.int8.onnx")["precision"] == "int8"
     exact, rough = Predictor(run), Predictor(run, int8=True)
-    images = (corpus.test_images[:64].float() / 255).numpy()
+    images = (data.test_images[:64].float() / 255).numpy()
     for count in (1, 2, 7, 64):
         numbers = np.arange(count) % 10
         ours, others = (one.predict_images(images[:count], numbers) for one in (rough, exact))

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mnist_adder.data.release import MNIST, Release, ReleaseFile
+from mnist_adder.data.manifest import MNIST, Manifest, ManifestFile
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def to_idx(array: NDArray[np.uint8]) -> bytes:
     return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
 
 
-def write_release(folder: Path) -> Release:
+def write_release(folder: Path) -> Manifest:
     """Write a small dataset in MNIST's form, and say what it consists of."""
     random = np.random.default_rng(7)
     arrays = [
@@ -44,7 +44,7 @@ def write_release(folder: Path) -> Release:
         packed = gzip.compress(content, mtime=0)
         (folder / f"{name}.gz").write_bytes(packed)
         files.append(
-            ReleaseFile(
+            ManifestFile(
                 name=name,
                 shape=array.shape,
                 sha256=hashlib.sha256(content).hexdigest(),
@@ -52,13 +52,13 @@ def write_release(folder: Path) -> Release:
                 packed_bytes=len(packed),
             )
         )
-    return Release(
+    return Manifest(
         train_images=files[0], train_digits=files[1], test_images=files[2], test_digits=files[3], mirrors=()
     )
 
 
 @pytest.fixture
-def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Release]:
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Manifest]:
     """A folder with a small release; nothing else is to be found on this machine."""
     monkeypatch.delenv("MNIST_ADDER_DATA", raising=False)
     monkeypatch.setenv("MNIST_ADDER_CACHE", str(tmp_path / "cache"))
@@ -121,7 +121,7 @@ class Mirrors:
 
 
 @pytest.fixture
-def mirrors(small: tuple[Path, Release], monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirrors]:
+def mirrors(small: tuple[Path, Manifest], monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirrors]:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     with contextlib.ExitStack() as stack:
@@ -134,10 +134,10 @@ def cache(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def assert_whole(cache: Path) -> Callable[[Release], None]:
+def assert_whole(cache: Path) -> Callable[[Manifest], None]:
     """Check that the cache holds a release's four files and nothing else."""
 
-    def check(release: Release) -> None:
+    def check(release: Manifest) -> None:
         assert sorted(path.name for path in cache.iterdir()) == sorted(
             f"{file.name}.gz" for file in release.files
         )

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mnist_adder.data import Augment, Corpus
-from mnist_adder.errors import DesignError
+from mnist_adder.data import Augment, DigitImages
+from mnist_adder.errors import ModelError
 
 ALL = Augment(rotation_degrees=15, translation_pixels=2.5, scale=0.2, shear_degrees=12)
-WARPED = replace(ALL, warp_pixels=1, stroke_pixels=0.6)
+WARPED = replace(ALL, elastic_sigma=1, stroke_jitter=0.6)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -43,8 +43,8 @@ def test_nothing_to_do_returns_the_very_tensor() -> None:
     assert torch.equal(generator.get_state(), state)
 
 
-def test_the_least_change_is_hardly_one(corpus: Corpus) -> None:
-    images = corpus.test_images[:50].unsqueeze(1) / 255
+def test_the_least_change_is_hardly_one(data: DigitImages) -> None:
+    images = data.test_images[:50].unsqueeze(1) / 255
     changed = Augment(rotation_degrees=1e-6)(images, seeded())
     torch.testing.assert_close(changed, images, atol=1e-4, rtol=0)
 
@@ -60,9 +60,9 @@ def bilinear(image: NDArray[np.float64], x: float, y: float) -> float:
     return total
 
 
-def test_it_does_what_matrices_do(corpus: Corpus) -> None:
+def test_it_does_what_matrices_do(data: DigitImages) -> None:
     """Against plain matrices, inverted by numpy, and a loop over pixels."""
-    images = corpus.test_images[:4].unsqueeze(1) / 255
+    images = data.test_images[:4].unsqueeze(1) / 255
     changed = ALL(images, seeded(3))
     drawn = (torch.rand(5, 4, generator=seeded(3)).double() * 2 - 1).numpy()
     for index in range(4):
@@ -123,7 +123,7 @@ def test_a_warp_moves_places_by_its_deviation_and_neighbours_alike() -> None:
     place = (torch.arange(28) + 0.5) / 28
     ramps = torch.stack((place.expand(28, 28), place[:, None].expand(28, 28)))  # values are places
     images = ramps.repeat(500, 1, 1).unsqueeze(1)
-    moved = (Augment(warp_pixels=0.8)(images, seeded()) - images)[..., 4:24, 4:24] * 28  # pixels
+    moved = (Augment(elastic_sigma=0.8)(images, seeded()) - images)[..., 4:24, 4:24] * 28  # pixels
     assert abs(moved.std() - 0.8) < 0.05
     assert abs(moved.mean()) < 0.05
     beside = moved[..., 1:] - moved[..., :-1]
@@ -133,7 +133,7 @@ def test_a_warp_moves_places_by_its_deviation_and_neighbours_alike() -> None:
 def test_strokes_become_bolder_or_finer_by_up_to_their_setting_on_either_side() -> None:
     images = torch.zeros(2_000, 1, 28, 28)
     images[..., 12:16] = 1  # a bar, 4 wide
-    widths = Augment(stroke_pixels=0.5)(images, seeded())[:, 0, 14].sum(1)
+    widths = Augment(stroke_jitter=0.5)(images, seeded())[:, 0, 14].sum(1)
     assert 2.99 < widths.min() < 3.01
     assert 4.99 < widths.max() < 5.01
     assert abs(widths.mean() - 4) < 0.05
@@ -163,8 +163,8 @@ def test_images_stay_images(
         translation_pixels=shift,
         scale=scale,
         shear_degrees=shear,
-        warp_pixels=warp,
-        stroke_pixels=stroke,
+        elastic_sigma=warp,
+        stroke_jitter=stroke,
         interpolation=interpolation,
     )
     images = torch.rand(5, 1, 28, 28, generator=seeded(1))
@@ -209,14 +209,14 @@ def test_autocast_does_not_blur_the_places() -> None:
         ("scale", -0.1),
         ("shear_degrees", 90),
         ("shear_degrees", math.nan),
-        ("warp_pixels", -0.1),
-        ("stroke_pixels", -0.1),
-        ("stroke_pixels", 1.1),
+        ("elastic_sigma", -0.1),
+        ("stroke_jitter", -0.1),
+        ("stroke_jitter", 1.1),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused(name: str, value: float) -> None:
     settings: dict[str, Any] = {name: value}
-    with pytest.raises(DesignError, match=f"{name} is {value}"):
+    with pytest.raises(ModelError, match=f"{name} is {value}"):
         Augment(**settings)
 
 

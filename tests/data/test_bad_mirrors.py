@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.attempts import Faults
 
-from mnist_adder.data import download, load_corpus
-from mnist_adder.data.release import Release
+from mnist_adder.data import download, load_images
+from mnist_adder.data.manifest import Manifest
 from mnist_adder.errors import DataError
 
 if TYPE_CHECKING:
     from tests.data.conftest import Handler, Mirrors
 
-Folder = tuple[Path, Release]
-AssertWhole = Callable[[Release], None]
+Folder = tuple[Path, Manifest]
+AssertWhole = Callable[[Manifest], None]
 Answer = Callable[["Handler", bytes], None]
 OK = b"HTTP/1.1 200 OK\r\n"
 REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: "
@@ -97,12 +97,12 @@ def assert_the_next_one_serves(
     small: Folder, mirrors: Mirrors, assert_whole: AssertWhole, answer: Answer
 ) -> None:
     """With the bad mirror alone there is a clear error, or what it did was harmless; with a good one data."""
-    right = load_corpus("mnist", small[0], release=small[1])
+    right = load_images("mnist", small[0], release=small[1])
     bad = mirrors.start(answer)
     with contextlib.suppress(DataError):
-        assert load_corpus("mnist", release=replace(small[1], mirrors=(bad,))).sha256 == right.sha256
+        assert load_images("mnist", release=replace(small[1], mirrors=(bad,))).sha256 == right.sha256
     release = replace(small[1], mirrors=(bad, mirrors.start()))
-    assert load_corpus("mnist", release=release).sha256 == right.sha256
+    assert load_images("mnist", release=release).sha256 == right.sha256
     assert_whole(release)
 
 
@@ -113,7 +113,7 @@ def test_whatever_a_mirror_sends_is_refused(
     bad = mirrors.start(SENT[what])
     with faults("mirror sends nonsense, bombs or redirects"):
         with pytest.raises(DataError) as caught:
-            load_corpus("mnist", release=replace(small[1], mirrors=(bad,)))
+            load_images("mnist", release=replace(small[1], mirrors=(bad,)))
         assert f"cannot be downloaded: {bad}" in str(caught.value)
         assert "\n" not in str(caught.value)
         assert not cache.exists()
@@ -190,7 +190,7 @@ def test_a_mirror_without_end_is_given_up(
     started = time.monotonic()
     try:
         with faults("mirror that stalls, trickles or never ends"):
-            assert load_corpus("mnist", release=release).dataset == "mnist"
+            assert load_images("mnist", release=release).dataset == "mnist"
             assert time.monotonic() - started < 5
             assert_whole(release)
     finally:
@@ -201,7 +201,7 @@ def test_what_no_library_would_send_is_told_in_a_line(small: Folder, mirrors: Mi
     """Each reason a person may read, in words."""
     bad = [mirrors.start(SENT[what]) for what in ("one length twice", "a redirect to itself", "a part of it")]
     with pytest.raises(DataError) as caught:
-        load_corpus("mnist", release=replace(small[1], mirrors=tuple(bad)))
+        load_images("mnist", release=replace(small[1], mirrors=tuple(bad)))
     name = f"({small[1].train_images.name}.gz)"
     assert f"{bad[0]} cannot be understood (ValueError) {name}; " in str(caught.value)
     assert f"{bad[1]} answers with HTTP status 302 {name}; " in str(caught.value)
@@ -222,5 +222,5 @@ def test_a_file_that_is_called_encoded_is_taken_as_it_is(
             handler.wfile.write(content)
 
     release = replace(small[1], mirrors=(mirrors.start(encoded),))
-    assert load_corpus("mnist", release=release).dataset == "mnist"
+    assert load_images("mnist", release=release).dataset == "mnist"
     assert_whole(release)

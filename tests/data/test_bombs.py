@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from tests.attempts import Faults
 
-from mnist_adder.data.release import MNIST
+from mnist_adder.data.manifest import MNIST
 
 ROOT = Path(__file__).parents[2]
 MEMORY = 320 * 2**20
@@ -25,7 +25,7 @@ MEMORY = 320 * 2**20
 PROCESS = """
 import json, resource, sys
 from pathlib import Path
-from mnist_adder.data.sources import load_corpus
+from mnist_adder.data.sources import load_images
 from mnist_adder.errors import DataError
 
 pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -34,7 +34,7 @@ resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 messages = []
 for folder in sys.argv[2:]:
     try:
-        messages.append(load_corpus("mnist", folder).dataset)
+        messages.append(load_images("mnist", folder).dataset)
     except DataError as error:
         messages.append(str(error))
     except MemoryError:

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.attempts import Faults
 
-from mnist_adder.data import download, load_corpus
-from mnist_adder.data.release import Release
+from mnist_adder.data import download, load_images
+from mnist_adder.data.manifest import Manifest
 from mnist_adder.errors import DataError
 
 if TYPE_CHECKING:
     from tests.data.conftest import Handler, Mirrors
 
-Folder = tuple[Path, Release]
-AssertWhole = Callable[[Release], None]
+Folder = tuple[Path, Manifest]
+AssertWhole = Callable[[Manifest], None]
 Answer = Callable[["Handler", bytes], None]
 
 
@@ -71,14 +71,14 @@ def test_downloads_once_and_from_the_first_mirror(
     first, second = mirrors.start(), mirrors.start()
     release = replace(small[1], mirrors=(first, second))
     said: list[str] = []
-    corpus = load_corpus("auto", notify=said.append, release=release)
-    assert corpus.dataset == "mnist"
-    assert corpus.sha256 == load_corpus("mnist", small[0], release=release).sha256
+    data = load_images("auto", notify=said.append, release=release)
+    assert data.dataset == "mnist"
+    assert data.sha256 == load_images("mnist", small[0], release=release).sha256
     assert len(said) == 1
     assert said[0].startswith("Downloading MNIST (4 of 4 files")
     assert_whole(release)
     assert [f"http://{asked}" for asked in mirrors.asked] == [f"{first}{f.name}.gz" for f in release.files]
-    assert load_corpus("mnist", notify=pytest.fail, release=release).sha256 == corpus.sha256
+    assert load_images("mnist", notify=pytest.fail, release=release).sha256 == data.sha256
     assert len(mirrors.asked) == 4
 
 
@@ -95,13 +95,13 @@ def test_a_bad_mirror_is_left_for_the_next(
     bad = mirrors.start(answer)
     with faults("mirror answers 404, HTML, half a file, too much or nothing"):
         with pytest.raises(DataError) as caught:
-            load_corpus("mnist", release=replace(small[1], mirrors=(bad,)))
+            load_images("mnist", release=replace(small[1], mirrors=(bad,)))
         assert bad in str(caught.value)
         assert words in str(caught.value)
         assert "--data-dir or MNIST_ADDER_DATA" in str(caught.value)
         assert not cache.exists()
         release = replace(small[1], mirrors=(bad, mirrors.start()))
-        assert load_corpus("mnist", release=release).dataset == "mnist"
+        assert load_images("mnist", release=release).dataset == "mnist"
         assert_whole(release)
 
 
@@ -114,7 +114,7 @@ def test_the_next_mirror_goes_on_where_one_breaks_off(
 
     first, second = mirrors.start(all_but_the_last), mirrors.start()
     release = replace(small[1], mirrors=(first, second))
-    assert load_corpus("mnist", release=release).dataset == "mnist"
+    assert load_images("mnist", release=release).dataset == "mnist"
     assert_whole(release)
     assert f"http://{mirrors.asked[-1]}" == f"{second}t10k-labels-idx1-ubyte.gz"
     assert len(mirrors.asked) == 5
@@ -124,18 +124,18 @@ def test_two_dead_mirrors_are_given_up_at_once(small: Folder, mirrors: Mirrors) 
     release = replace(small[1], mirrors=(mirrors.start_closed(), mirrors.start_closed()))
     said: list[str] = []
     started = time.monotonic()
-    assert load_corpus("auto", notify=said.append, release=release).dataset == "digits"
+    assert load_images("auto", notify=said.append, release=release).dataset == "digits"
     assert time.monotonic() - started < 5
     assert all(mirror in said[-1] for mirror in release.mirrors)
     with pytest.raises(DataError, match="cannot be reached"):
-        load_corpus("mnist", release=release)
+        load_images("mnist", release=release)
 
 
 def test_silent_mirrors_are_given_up_within_ten_seconds(small: Folder, mirrors: Mirrors) -> None:
     release = replace(small[1], mirrors=(mirrors.start_silent(), mirrors.start_silent()))
     started = time.monotonic()
     with pytest.raises(DataError, match=r"gives no answer; .* gives no answer\."):
-        load_corpus("mnist", release=release)
+        load_images("mnist", release=release)
     assert time.monotonic() - started < 9
 
 
@@ -147,7 +147,7 @@ def test_a_proxy_that_never_answers_is_given_up(
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("no_proxy", "")
     with pytest.raises(DataError, match="gives no answer"):
-        load_corpus("mnist", release=replace(small[1], mirrors=("http://mirror.invalid/",)))
+        load_images("mnist", release=replace(small[1], mirrors=("http://mirror.invalid/",)))
 
 
 def test_a_silent_mirror_does_not_keep_the_next_from_serving(
@@ -155,7 +155,7 @@ def test_a_silent_mirror_does_not_keep_the_next_from_serving(
 ) -> None:
     monkeypatch.setattr(download, "PROBE_SECONDS", 1.0)
     release = replace(small[1], mirrors=(mirrors.start_silent(), mirrors.start()))
-    assert load_corpus("mnist", release=release).dataset == "mnist"
+    assert load_images("mnist", release=release).dataset == "mnist"
 
 
 def test_a_transfer_that_stalls_is_given_up(
@@ -173,7 +173,7 @@ def test_a_transfer_that_stalls_is_given_up(
     release = replace(small[1], mirrors=(mirrors.start(stall),))
     try:
         with pytest.raises(DataError, match=r"breaks off|gives no answer"):
-            load_corpus("mnist", release=release)
+            load_images("mnist", release=release)
     finally:
         given_up.set()
     assert not cache.exists()

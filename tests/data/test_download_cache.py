@@ -11,29 +11,29 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mnist_adder.data import load_corpus
-from mnist_adder.data.release import Release
+from mnist_adder.data import load_images
+from mnist_adder.data.manifest import Manifest
 from mnist_adder.errors import DataError
 
 if TYPE_CHECKING:
     from tests.data.conftest import Mirrors
 
-Folder = tuple[Path, Release]
-AssertWhole = Callable[[Release], None]
+Folder = tuple[Path, Manifest]
+AssertWhole = Callable[[Manifest], None]
 
 
 def test_a_bad_cache_file_is_fetched_again(
     small: Folder, mirrors: Mirrors, cache: Path, assert_whole: AssertWhole
 ) -> None:
     release = replace(small[1], mirrors=(mirrors.start(),))
-    load_corpus("mnist", release=release)
+    load_images("mnist", release=release)
     path = cache / f"{release.test_images.name}.gz"
     content = bytearray(path.read_bytes())
     for damaged in (content[:-1], b"", content[:-1] + b"\0\0"):
         path.write_bytes(damaged)
         mirrors.asked.clear()
         said: list[str] = []
-        assert load_corpus("mnist", notify=said.append, release=release).dataset == "mnist"
+        assert load_images("mnist", notify=said.append, release=release).dataset == "mnist"
         assert said[0] == f"{path} is damaged and will be downloaded again."
         assert "1 of 4 files" in said[1]
         assert [asked.rsplit("/", 1)[1] for asked in mirrors.asked] == [path.name]
@@ -46,7 +46,7 @@ def test_a_cache_that_cannot_be_written_is_named(
     (tmp_path / "taken").write_text("a file, where a folder should be")
     monkeypatch.setenv("MNIST_ADDER_CACHE", str(tmp_path / "taken"))
     with pytest.raises(DataError, match=r"taken.* cannot be written"):
-        load_corpus("mnist", release=replace(small[1], mirrors=(mirrors.start(),)))
+        load_images("mnist", release=replace(small[1], mirrors=(mirrors.start(),)))
 
 
 def test_progress_is_shown_on_a_terminal_only(
@@ -59,5 +59,5 @@ def test_progress_is_shown_on_a_terminal_only(
         shown = io.StringIO()
         monkeypatch.setattr(shown, "isatty", lambda terminal=terminal: terminal)
         monkeypatch.setattr(sys, "stderr", shown)
-        load_corpus("mnist", release=release)
+        load_images("mnist", release=release)
         assert ("100%" in shown.getvalue()) is terminal

@@ -32,8 +32,8 @@ from tests.data.mutations import (
     Files,
 )
 
-from mnist_adder.data import Corpus, load_corpus
-from mnist_adder.data.release import MNIST, Release
+from mnist_adder.data import DigitImages, load_images
+from mnist_adder.data.manifest import MNIST, Manifest
 from mnist_adder.errors import DataError
 
 
@@ -42,9 +42,9 @@ class Original:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.release: Release = write_release(folder)
+        self.release: Manifest = write_release(folder)
         self.files = {name: (folder / name).read_bytes() for name in PACKED}
-        self.corpus = load_corpus("mnist", folder, release=self.release)
+        self.data = load_images("mnist", folder, release=self.release)
 
     def holds(self, files: Files) -> bool:
         """Whether files hold what was published, as Python's gzip reads them."""
@@ -64,15 +64,15 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Original:
     return Original(tmp_path_factory.mktemp("original"))
 
 
-def same(one: Corpus, other: Corpus) -> bool:
+def same(one: DigitImages, other: DigitImages) -> bool:
     parts = ("train_images", "train_digits", "test_images", "test_digits")
     return all(torch.equal(getattr(one, part), getattr(other, part)) for part in parts)
 
 
-def load_or_refuse(folder: Path, release: Release, dataset: str = "mnist") -> Corpus | None:
-    """The corpus, or None where the folder is refused in one line that names it."""
+def load_or_refuse(folder: Path, release: Manifest, dataset: str = "mnist") -> DigitImages | None:
+    """The data, or None where the folder is refused in one line that names it."""
     try:
-        return load_corpus(dataset, folder, pytest.fail, release=release)  # type: ignore[arg-type]
+        return load_images(dataset, folder, pytest.fail, release=release)  # type: ignore[arg-type]
     except DataError as error:
         message = str(error)
     assert str(folder) in message
@@ -86,30 +86,30 @@ def load_or_refuse(folder: Path, release: Release, dataset: str = "mnist") -> Co
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(data=st.data())
+@given(draws=st.data())
 def test_a_mutated_folder_is_refused_or_harmless(
     original: Original,
     tmp_path: Path,
     faults: Faults,
     mutate: Callable[[Draw, Files], None],
-    data: st.DataObject,
+    draws: st.DataObject,
 ) -> None:
     files = dict(original.files)
-    mutate(data.draw, files)
+    mutate(draws.draw, files)
     folder = tmp_path / "mutated"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for name, content in files.items():
         (folder / name).write_bytes(content)
     with faults(mutate.__name__.replace("_", " ")):
-        corpus = load_or_refuse(folder, original.release, data.draw(st.sampled_from(["mnist", "auto"])))
-        if corpus is None:
+        data = load_or_refuse(folder, original.release, draws.draw(st.sampled_from(["mnist", "auto"])))
+        if data is None:
             assert mutate not in ALWAYS_HARMLESS
         else:
             assert mutate not in NEVER_HARMLESS
             assert original.holds(files)
-            assert same(corpus, original.corpus)
-            assert corpus.sha256 == original.corpus.sha256
+            assert same(data, original.data)
+            assert data.sha256 == original.data.sha256
 
 
 def to_nowhere(path: Path) -> None:
@@ -141,7 +141,7 @@ def test_what_is_no_file_is_refused_at_once(
 
 @pytest.mark.mnist
 def test_a_mutated_real_file_is_refused(
-    mnist: Corpus, mnist_folder: Path, tmp_path: Path, faults: Faults
+    mnist: DigitImages, mnist_folder: Path, tmp_path: Path, faults: Faults
 ) -> None:
     """Of each attempt three files are MNIST's own."""
     for attempt in faults.times(100, 4):

@@ -11,21 +11,21 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from mnist_adder.data import Corpus, load_corpus
-from mnist_adder.data.release import MNIST, Release
+from mnist_adder.data import DigitImages, load_images
+from mnist_adder.data.manifest import MNIST, Manifest
 from mnist_adder.errors import DataError
 
 NAMES = [file.name for file in MNIST.files]
-Folder = tuple[Path, Release]
+Folder = tuple[Path, Manifest]
 Encode = Callable[[NDArray[np.uint8]], bytes]
 
 
-def refusal(folder: Path, release: Release) -> str:
+def refusal(folder: Path, release: Manifest) -> str:
     """The one message with which every mode refuses a folder."""
     messages = set()
     for dataset in ("auto", "mnist"):
         with pytest.raises(DataError) as caught:
-            load_corpus(dataset, folder, pytest.fail, release=release)
+            load_images(dataset, folder, pytest.fail, release=release)
         messages.add(str(caught.value))
     (message,) = messages
     return message
@@ -33,16 +33,16 @@ def refusal(folder: Path, release: Release) -> str:
 
 def test_reads_a_folder(small: Folder) -> None:
     folder, release = small
-    corpus = load_corpus("mnist", folder, release=release)
-    assert corpus.dataset == "mnist"
-    assert str(folder) in corpus.origin
-    assert corpus.train_images.shape == (40, 28, 28)
-    assert corpus.test_images.shape == (20, 28, 28)
-    assert corpus.train_images.dtype == corpus.test_images.dtype == torch.uint8
-    assert corpus.train_digits.dtype == corpus.test_digits.dtype == torch.int64
-    assert corpus.train_digits.tolist() == [i % 10 for i in range(40)]
+    data = load_images("mnist", folder, release=release)
+    assert data.dataset == "mnist"
+    assert str(folder) in data.origin
+    assert data.train_images.shape == (40, 28, 28)
+    assert data.test_images.shape == (20, 28, 28)
+    assert data.train_images.dtype == data.test_images.dtype == torch.uint8
+    assert data.train_digits.dtype == data.test_digits.dtype == torch.int64
+    assert data.train_digits.tolist() == [i % 10 for i in range(40)]
     expected = np.random.default_rng(7).integers(0, 256, (40, 28, 28), np.uint8)
-    np.testing.assert_array_equal(corpus.train_images.numpy(), expected)
+    np.testing.assert_array_equal(data.train_images.numpy(), expected)
 
 
 def test_the_variable_names_a_folder_and_an_argument_goes_before_it(
@@ -50,24 +50,24 @@ def test_the_variable_names_a_folder_and_an_argument_goes_before_it(
 ) -> None:
     folder, release = small
     monkeypatch.setenv("MNIST_ADDER_DATA", str(folder))
-    assert load_corpus(release=release).dataset == "mnist"
+    assert load_images(release=release).dataset == "mnist"
     monkeypatch.setenv("MNIST_ADDER_DATA", str(tmp_path / "nowhere"))
-    assert load_corpus("auto", folder, release=release).dataset == "mnist"
+    assert load_images("auto", folder, release=release).dataset == "mnist"
     with pytest.raises(DataError, match=r"no folder .*nowhere \(named by MNIST_ADDER_DATA\)"):
-        load_corpus("auto", release=release)
-    assert load_corpus("digits").dataset == "digits"  # which needs no folder, and so minds none
+        load_images("auto", release=release)
+    assert load_images("digits").dataset == "digits"  # which needs no folder, and so minds none
 
 
 def test_unpacked_and_newly_packed_files_are_the_same_data(small: Folder) -> None:
     folder, release = small
-    before = load_corpus("mnist", folder, release=release)
+    before = load_images("mnist", folder, release=release)
     for name in NAMES[:2]:
         path = folder / f"{name}.gz"
         (folder / name).write_bytes(gzip.decompress(path.read_bytes()))
         path.unlink()
     path = folder / f"{NAMES[2]}.gz"
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), 1, mtime=5))
-    after = load_corpus("mnist", str(folder), release=release)
+    after = load_images("mnist", str(folder), release=release)
     assert after.sha256 == before.sha256
     assert torch.equal(after.test_images, before.test_images)
 
@@ -138,9 +138,9 @@ def test_a_file_in_place_of_the_folder_is_refused(small: Folder) -> None:
 def test_the_cache_is_used_without_a_word(small: Folder, tmp_path: Path) -> None:
     folder, release = small
     shutil.copytree(folder, tmp_path / "cache" / "mnist")
-    corpus = load_corpus("auto", notify=pytest.fail, release=release)
-    assert corpus.dataset == "mnist"
-    assert str(tmp_path / "cache" / "mnist") in corpus.origin
+    data = load_images("auto", notify=pytest.fail, release=release)
+    assert data.dataset == "mnist"
+    assert str(tmp_path / "cache" / "mnist") in data.origin
 
 
 def test_a_damaged_cache_is_never_used(small: Folder, tmp_path: Path) -> None:
@@ -150,39 +150,39 @@ def test_a_damaged_cache_is_never_used(small: Folder, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
     said: list[str] = []
     with pytest.raises(DataError, match="cannot be downloaded"):  # there are no mirrors
-        load_corpus("mnist", notify=said.append, release=release)
-    assert load_corpus("auto", notify=said.append, release=release).dataset == "digits"
+        load_images("mnist", notify=said.append, release=release)
+    assert load_images("auto", notify=said.append, release=release).dataset == "digits"
     assert said[0] == f"{path} is damaged and will be downloaded again."
 
 
-def test_the_fallback_is_announced(small: Folder, corpus: Corpus) -> None:
+def test_the_fallback_is_announced(small: Folder, data: DigitImages) -> None:
     release = small[1]
     said: list[str] = []
-    assert load_corpus(notify=said.append, release=release).dataset == "digits"
+    assert load_images(notify=said.append, release=release).dataset == "digits"
     assert "WITHOUT MNIST" in said[-1]
     assert "scikit-learn" in said[-1]
     assert "MNIST_ADDER_DATA" in said[-1]
     with pytest.warns(UserWarning, match="WITHOUT MNIST"):
-        load_corpus(release=release)
+        load_images(release=release)
 
 
 def test_nonsense_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="'emnist': choose auto, mnist or digits"):
-        load_corpus("emnist")  # type: ignore[arg-type]
+        load_images("emnist")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="needs no folder"):
-        load_corpus("digits", tmp_path)
+        load_images("digits", tmp_path)
 
 
 def test_the_fingerprint_depends_on_the_data(small: Folder, tmp_path: Path) -> None:
     folder, release = small
-    bundled = load_corpus("digits")
-    assert bundled.sha256 == load_corpus("digits").sha256
-    assert bundled.sha256 != load_corpus("mnist", folder, release=release).sha256
+    bundled = load_images("digits")
+    assert bundled.sha256 == load_images("digits").sha256
+    assert bundled.sha256 != load_images("mnist", folder, release=release).sha256
     assert len(bundled.sha256) == 64
 
 
 @pytest.mark.mnist
-def test_real_mnist_is_what_it_should_be(mnist: Corpus) -> None:
+def test_real_mnist_is_what_it_should_be(mnist: DigitImages) -> None:
     assert mnist.train_images.shape == (60_000, 28, 28)
     assert mnist.test_images.shape == (10_000, 28, 28)
     assert mnist.train_digits[:8].tolist() == [5, 0, 4, 1, 9, 2, 1, 3]

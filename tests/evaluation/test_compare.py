@@ -24,24 +24,24 @@ def pair(run: Run) -> list[Results]:
     runs = []
     for seed, jitter in enumerate((0.0, 0.0001, -0.0001)):
         accuracy = {"digit_accuracy": 0.99 + jitter, "seed": seed, "train_seconds": 10.0 + seed}
-        exact = {"sum_accuracy": 0.99 + jitter, "joint_accuracy": 0.99 + jitter, "contradiction": 0.0}
-        runs.append(made_up(run, design="exact-sum", **accuracy, **exact))
+        exact = {"sum_accuracy": 0.99 + jitter, "joint_accuracy": 0.99 + jitter, "inconsistency": 0.0}
+        runs.append(made_up(run, model="exact-sum", **accuracy, **exact))
         confusion = [[100 if row == column else 0 for column in range(19)] for row in range(19)]
         confusion[18] = [*17 * [0], 50, 50]
         learned = {
             "sum_accuracy": 0.97,
             "joint_accuracy": 0.97 - jitter,
-            "contradiction": 0.02,
-            "contradiction_by_number": [*9 * [0.0], 0.2],
+            "inconsistency": 0.02,
+            "inconsistency_by_number": [*9 * [0.0], 0.2],
             "sum_confusion": confusion,
         }
-        runs.append(made_up(run, design="learned-sum", **accuracy, **learned))
+        runs.append(made_up(run, model="learned-sum", **accuracy, **learned))
     return runs
 
 
 def test_means_and_deviations_are_those_of_the_runs(trained_run: Run) -> None:
     comparison = compare(pair(trained_run))
-    assert [row.design for row in comparison.rows] == ["exact-sum", "learned-sum"]
+    assert [row.model for row in comparison.rows] == ["exact-sum", "learned-sum"]
     exact = comparison.rows[0]
     assert exact.seeds == [0, 1, 2]
     assert exact.joint_accuracy_mean == pytest.approx(0.99)
@@ -65,10 +65,10 @@ def test_the_words_say_what_the_figures_say(trained_run: Run) -> None:
     assert "`learned-sum` is 2.00 points below `exact-sum`, more than chance explains" in loses
     assert "2.000 % of pairs with `learned-sum`; never with `exact-sum`" in loses
     assert "errs most on the sums 18 (50.00 %)" in loses
-    contradictions = said["How often does a sum contradict the digit?"]
-    assert contradictions.startswith("Never in `exact-sum`.")
-    assert "2.000 ± 0.000 % (`learned-sum`)" in contradictions
-    assert "most with the number 9 (20.00 %)" in contradictions
+    inconsistencies = said["How often does a sum contradict the digit?"]
+    assert inconsistencies.startswith("Never in `exact-sum`.")
+    assert "2.000 ± 0.000 % (`learned-sum`)" in inconsistencies
+    assert "most with the number 9 (20.00 %)" in inconsistencies
 
 
 def test_one_run_alone_is_a_comparison_without_claims(trained_run: Run) -> None:
@@ -81,10 +81,10 @@ def test_one_run_alone_is_a_comparison_without_claims(trained_run: Run) -> None:
     assert "Never in `exact-sum`." in said
 
 
-def test_level_designs_are_called_level(trained_run: Run) -> None:
+def test_level_models_are_called_level(trained_run: Run) -> None:
     runs = [
-        made_up(trained_run, design=design, seed=seed, joint_accuracy=accuracy)
-        for design, accuracies in (("exact-sum", (0.99, 0.98, 0.97)), ("learned-sum", (0.97, 0.985, 0.98)))
+        made_up(trained_run, model=model, seed=seed, joint_accuracy=accuracy)
+        for model, accuracies in (("exact-sum", (0.99, 0.98, 0.97)), ("learned-sum", (0.97, 0.985, 0.98)))
         for seed, accuracy in enumerate(accuracies)
     ]
     which = findings(compare(runs))[0].answer
@@ -99,7 +99,7 @@ def test_chance_is_students() -> None:
 
 
 def test_runs_that_cannot_be_compared_are_refused(trained_run: Run) -> None:
-    others = [made_up(trained_run, design="learned-sum", seed=0, data_sha256="0" * 64)]
+    others = [made_up(trained_run, model="learned-sum", seed=0, data_sha256="0" * 64)]
     with pytest.raises(RunError, match=r"learned-sum with seed 0 cannot be compared .* its data_sha256"):
         compare([trained_run.results, *others])
     with pytest.raises(RunError, match="no run to compare"):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from mnist_adder import designs
-from mnist_adder.data import MNISTAdder, load_corpus
+from mnist_adder import models
+from mnist_adder.data import MNISTAdder, load_images
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation import evaluate, evaluate_run
 from mnist_adder.runs import Run
@@ -18,13 +18,13 @@ from mnist_adder.runs import Run
 
 def test_it_counts_all_pairs_of_a_split_and_leaves_the_mode_alone() -> None:
     torch.manual_seed(0)
-    design = designs.get("shared-trunk")().train()
-    dataset = MNISTAdder(split="validation", corpus=load_corpus("digits"))
-    before = {name: value.clone() for name, value in design.state_dict().items()}
-    metrics = evaluate(design, dataset)
+    model = models.get("shared-trunk")().train()
+    dataset = MNISTAdder(split="validation", data=load_images("digits"))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    metrics = evaluate(model, dataset)
     assert metrics.pairs == 10 * len(dataset)
-    assert design.training
-    assert all(torch.equal(value, before[name]) for name, value in design.state_dict().items())
+    assert model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_a_run_evaluated_again_gives_its_results(trained_run: Run) -> None:

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import torch
 
-from mnist_adder import designs
-from mnist_adder.data import MNISTAdder, load_corpus
-from mnist_adder.evaluation import Answers, Examples, answer, pick_mistakes, pick_samples
+from mnist_adder import models
+from mnist_adder.data import MNISTAdder, load_images
+from mnist_adder.evaluation import Examples, PairPredictions, answer, pick_mistakes, pick_samples
 from mnist_adder.runs import Run
 
 
 def test_samples_are_pairs_as_they_come_with_every_number() -> None:
-    dataset = MNISTAdder(split="test", corpus=load_corpus("digits"))
-    design = designs.get("shared-trunk")().train()
-    samples = pick_samples(design, dataset)
-    assert design.training
+    dataset = MNISTAdder(split="test", data=load_images("digits"))
+    model = models.get("shared-trunk")().train()
+    samples = pick_samples(model, dataset)
+    assert model.training
     assert torch.equal(samples.images, dataset.images[:24, 0])
     assert torch.equal(samples.digits, dataset.digits[:24])
     assert set(samples.numbers.tolist()) == set(range(10))
-    outputs = design.eval()(samples.images.unsqueeze(1).float() / 255, samples.numbers)
+    outputs = model.eval()(samples.images.unsqueeze(1).float() / 255, samples.numbers)
     assert torch.allclose(samples.digit_probabilities, outputs.digit_logits.softmax(1), atol=1e-6)
     assert torch.allclose(samples.sum_probabilities.sum(1), torch.ones(24))
 
 
 def test_mistakes_are_the_surest_wrong_answers_each_image_once(trained_run: Run) -> None:
-    dataset = MNISTAdder(split="test", corpus=load_corpus("digits"))
-    design = trained_run.load_design()
-    answers = answer(design, dataset)
-    mistakes = pick_mistakes(design, dataset, answers)
+    dataset = MNISTAdder(split="test", data=load_images("digits"))
+    model = trained_run.load_model()
+    answers = answer(model, dataset)
+    mistakes = pick_mistakes(model, dataset, answers)
     said = mistakes.digit_probabilities.argmax(1)
     assert len(said) > 0
     assert not torch.any(said == mistakes.digits)  # exact-sum: a wrong pair has a wrong digit
@@ -41,24 +41,26 @@ def test_mistakes_are_the_surest_wrong_answers_each_image_once(trained_run: Run)
 
 
 def test_a_wrong_sum_beside_a_right_digit_is_a_mistake_too() -> None:
-    dataset = MNISTAdder(split="test", corpus=load_corpus("digits"))
+    dataset = MNISTAdder(split="test", data=load_images("digits"))
     digits = dataset.digits.unsqueeze(1).expand(-1, 10).clone()
     sums = digits + torch.arange(10)
     sums[5, 3] += 1
     sure = torch.full_like(sums, 0.9, dtype=torch.float32)
     loss = torch.tensor(0.0)
-    design = designs.get("shared-trunk")()
-    mistakes = pick_mistakes(design, dataset, Answers(digits, sums, sure, sure, loss, loss))
+    model = models.get("shared-trunk")()
+    mistakes = pick_mistakes(model, dataset, PairPredictions(digits, sums, sure, sure, loss, loss))
     assert mistakes.numbers.tolist() == [3]
     assert torch.equal(mistakes.images[0], dataset.images[5, 0])
-    none = pick_mistakes(design, dataset, Answers(digits, digits + torch.arange(10), sure, sure, loss, loss))
+    none = pick_mistakes(
+        model, dataset, PairPredictions(digits, digits + torch.arange(10), sure, sure, loss, loss)
+    )
     assert none.images.shape == (0, 28, 28)
 
 
 def test_a_run_keeps_them(trained_run: Run) -> None:
     kept = Examples.from_tensors(trained_run.examples, "sample_")
-    dataset = MNISTAdder(split="test", corpus=load_corpus("digits"))
-    fresh = pick_samples(trained_run.load_design(), dataset)
+    dataset = MNISTAdder(split="test", data=load_images("digits"))
+    fresh = pick_samples(trained_run.load_model(), dataset)
     assert torch.equal(kept.images, fresh.images)
     assert torch.allclose(kept.sum_probabilities, fresh.sum_probabilities, atol=1e-5)
     assert Examples.from_tensors(trained_run.examples, "mistake_").images.shape[1:] == (28, 28)

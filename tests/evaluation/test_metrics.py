@@ -5,63 +5,63 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mnist_adder import designs
-from mnist_adder.data import Corpus
+from mnist_adder import models
+from mnist_adder.data import DigitImages
 from mnist_adder.evaluation.metrics import (
-    Answers,
     Metrics,
+    PairPredictions,
     ask,
     calibration_error,
+    compute_metrics,
     gather,
-    measure,
     reliability,
 )
 
 
-@pytest.mark.parametrize("name", designs.names())
-def test_asking_all_at_once_is_asking_one_pair_at_a_time(name: str, corpus: Corpus) -> None:
+@pytest.mark.parametrize("name", models.names())
+def test_asking_all_at_once_is_asking_one_pair_at_a_time(name: str, data: DigitImages) -> None:
     torch.manual_seed(1)
-    design = designs.get(name)().eval()
-    images, digits = corpus.test_images[:6].unsqueeze(1).float() / 255, corpus.test_digits[:6]
-    answers = ask(design, images, digits)
+    model = models.get(name)().eval()
+    images, digits = data.test_images[:6].unsqueeze(1).float() / 255, data.test_digits[:6]
+    answers = ask(model, images, digits)
     digit_loss = sum_loss = 0.0
     with torch.no_grad():
         for row in range(6):
             for number in range(10):
-                outputs = design(images[row : row + 1], torch.tensor([number]))
+                outputs = model(images[row : row + 1], torch.tensor([number]))
                 assert answers.digits[row, number] == outputs.digit_logits.argmax()
-                sum_probabilities = design.sum_probabilities(outputs)
+                sum_probabilities = model.sum_probabilities(outputs)
                 assert answers.sums[row, number] == sum_probabilities.argmax()
                 confidence = answers.sum_confidences[row, number].item()
                 assert confidence == pytest.approx(sum_probabilities.max().item(), rel=1e-4)
                 confidence = answers.digit_confidences[row, number].item()
                 assert confidence == pytest.approx(outputs.digit_logits.softmax(1).max().item(), rel=1e-4)
                 digit = digits[row : row + 1]
-                losses = design.losses(outputs, digit, digit + number)
+                losses = model.losses(outputs, digit, digit + number)
                 digit_loss += losses.digit.item()
                 sum_loss += losses.sum.item()
     assert answers.digit_losses.item() == pytest.approx(digit_loss, rel=1e-4)
     assert answers.sum_losses.item() == pytest.approx(sum_loss, rel=1e-4)
 
 
-def test_heads_stay_in_float32_where_the_images_way_does_not(corpus: Corpus) -> None:
+def test_heads_stay_in_float32_where_the_images_way_does_not(data: DigitImages) -> None:
     torch.manual_seed(1)
-    design = designs.get("argmax-regression")().eval()
-    images, digits = corpus.test_images[:6].unsqueeze(1).float() / 255, corpus.test_digits[:6]
+    model = models.get("argmax-regression")().eval()
+    images, digits = data.test_images[:6].unsqueeze(1).float() / 255, data.test_digits[:6]
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        features = design.encode(images)
-    outputs = design.combine(features.float(), torch.zeros(6, dtype=torch.int64))
-    exact = design.losses(outputs, digits, digits).sum.item()
+        features = model.encode(images)
+    outputs = model.combine(features.float(), torch.zeros(6, dtype=torch.int64))
+    exact = model.losses(outputs, digits, digits).sum.item()
     with torch.autocast("cpu", torch.bfloat16):
-        answers = ask(design, images, digits)
-        rounded = design.losses(
-            design.combine(features.float(), torch.zeros(6, dtype=torch.int64)), digits, digits
+        answers = ask(model, images, digits)
+        rounded = model.losses(
+            model.combine(features.float(), torch.zeros(6, dtype=torch.int64)), digits, digits
         )
     assert rounded.sum.item() != exact  # bfloat16 would show
     numbers = torch.arange(10).repeat(6)
     repeated = digits.repeat_interleave(10)
-    outputs = design.combine(features.float().repeat_interleave(10, 0), numbers)
-    whole = design.losses(outputs, repeated, repeated + numbers).sum.item()
+    outputs = model.combine(features.float().repeat_interleave(10, 0), numbers)
+    whole = model.losses(outputs, repeated, repeated + numbers).sum.item()
     assert answers.sum_losses.item() == pytest.approx(60 * whole, rel=1e-6)
 
 
@@ -75,10 +75,10 @@ def made_up() -> Metrics:
     said_digits[2], said_sums[2] = 5, 5 + torch.arange(10)  # both wrong, but of one mind
     sure, losses = torch.full((4, 10), 0.9), torch.tensor(20.0)
     pieces = [
-        Answers(said_digits[part], said_sums[part], sure[part], sure[part] - 0.3, losses, losses)
+        PairPredictions(said_digits[part], said_sums[part], sure[part], sure[part] - 0.3, losses, losses)
         for part in (slice(3), slice(3, 4))
     ]
-    return measure(gather(pieces), digits)
+    return compute_metrics(gather(pieces), digits)
 
 
 def test_accuracies_are_counted() -> None:
@@ -87,16 +87,16 @@ def test_accuracies_are_counted() -> None:
     assert metrics.digit_accuracy == 29 / 40
     assert metrics.sum_accuracy == 29 / 40
     assert metrics.joint_accuracy == 28 / 40
-    assert metrics.contradiction_by_number == [1 / 4, *8 * [0], 1 / 4]
+    assert metrics.inconsistency_by_number == [1 / 4, *8 * [0], 1 / 4]
     assert metrics.mean_accuracy == 29 / 40
     assert metrics.product_accuracy == pytest.approx((29 / 40) ** 2)
     assert metrics.digit_loss == metrics.sum_loss == 1.0
 
 
-def test_consistency_and_contradiction() -> None:
+def test_consistency_and_inconsistency() -> None:
     metrics = made_up()
     assert metrics.digit_consistency == 3 / 4
-    assert metrics.contradiction == 2 / 40
+    assert metrics.inconsistency == 2 / 40
 
 
 def test_by_number_and_confusion() -> None:

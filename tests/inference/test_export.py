@@ -15,15 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mnist_adder import designs
-from mnist_adder.data import load_corpus
-from mnist_adder.designs import Adder
-from mnist_adder.designs.exact_sum import ExactSum
-from mnist_adder.errors import DesignError
+from mnist_adder import models
+from mnist_adder.data import load_images
+from mnist_adder.errors import ModelError
 from mnist_adder.inference import Predictor, export_onnx
 from mnist_adder.inference.session import open_session
+from mnist_adder.models import Adder
+from mnist_adder.models.exact_sum import ExactSum
 from mnist_adder.runs import Run
-from mnist_adder.task import Outputs
+from mnist_adder.types import Outputs
 
 FIVE = Path(__file__).parents[2] / "examples" / "five.png"
 KINDS = {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.INT64: "int64"}
@@ -33,40 +33,40 @@ Arrays = list[NDArray[Any]]
 def make(name: str) -> Adder:
     """Random weights; where there is batch normalisation, its statistics are those of digits."""
     torch.manual_seed(0)
-    design = designs.get(name)()
+    model = models.get(name)()
     with torch.no_grad():
         for start in range(0, 192, 64):
-            design(images(start, 64), torch.arange(64) % 10)
-    return design.eval()
+            model(images(start, 64), torch.arange(64) % 10)
+    return model.eval()
 
 
 def images(start: int, count: int) -> Tensor:
     """Bundled test images (N, 1, 28, 28) in [0, 1]."""
-    return load_corpus("digits").test_images[start : start + count].float().reshape(-1, 1, 28, 28) / 255
+    return load_images("digits").test_images[start : start + count].float().reshape(-1, 1, 28, 28) / 255
 
 
-def by_torch(design: Adder, image: Tensor, number: Tensor) -> Arrays:
+def by_torch(model: Adder, image: Tensor, number: Tensor) -> Arrays:
     with torch.inference_mode():
-        outputs: Outputs = design(image, number)
-        both = [outputs.digit_logits.softmax(1), design.sum_probabilities(outputs)]
+        outputs: Outputs = model(image, number)
+        both = [outputs.digit_logits.softmax(1), model.sum_probabilities(outputs)]
     return [*(probabilities.argmax(1).numpy() for probabilities in both), *(p.numpy() for p in both)]
 
 
-@pytest.fixture(scope="module", params=designs.names())
+@pytest.fixture(scope="module", params=models.names())
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Adder, Path]:
-    """Each design in turn, and its file."""
-    design = make(request.param)
+    """Each model in turn, and its file."""
+    model = make(request.param)
     path = tmp_path_factory.mktemp("exported") / "model.onnx"
-    export_onnx(design, path, metadata={"design": request.param})
-    return design, path
+    export_onnx(model, path, metadata={"model": request.param})
+    return model, path
 
 
 def test_it_answers_like_torch_for_any_number_of_pairs(exported: tuple[Adder, Path]) -> None:
-    design, path = exported
+    model, path = exported
     session = open_session(path.read_bytes(), "model")
     for count in (1, 2, 7, 64):  # the last meets every number
         image, number = images(0, count), torch.arange(count) % 10
-        ours = by_torch(design, image, number)
+        ours = by_torch(model, image, number)
         theirs = session.run(None, {"image": image.numpy(), "number": number.numpy()})
         for mine, other in zip(ours, theirs, strict=True):
             assert (mine.dtype, mine.shape) == (other.dtype, other.shape)
@@ -97,44 +97,46 @@ def test_names_kinds_and_shapes_are_as_promised(exported: tuple[Adder, Path]) ->
 
 
 def test_it_is_one_standard_file_with_nothing_to_spare(exported: tuple[Adder, Path]) -> None:
-    design, path = exported
+    model, path = exported
     onnx.checker.check_model(path, full_check=True)
-    model = onnx.load(path, load_external_data=False)
-    constants = {tensor.name for tensor in model.graph.initializer}
-    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 17)]
-    assert {node.domain for node in model.graph.node} == {""}
-    assert not {"Constant", "Dropout", "Identity", "If", "Loop"} & {node.op_type for node in model.graph.node}
-    assert not [node.name for node in model.graph.node if set(node.input) <= constants], "not folded"
-    assert not [tensor.name for tensor in model.graph.initializer if tensor.external_data]
-    assert not [t.name for t in model.graph.initializer if t.data_type in (10, 16)], "half precision"
-    assert path.stat().st_size < 4 * sum(value.numel() for value in design.state_dict().values()) + 25_000
+    written = onnx.load(path, load_external_data=False)
+    constants = {tensor.name for tensor in written.graph.initializer}
+    assert [(entry.domain, entry.version) for entry in written.opset_import] == [("", 17)]
+    assert {node.domain for node in written.graph.node} == {""}
+    assert not {"Constant", "Dropout", "Identity", "If", "Loop"} & {
+        node.op_type for node in written.graph.node
+    }
+    assert not [node.name for node in written.graph.node if set(node.input) <= constants], "not folded"
+    assert not [tensor.name for tensor in written.graph.initializer if tensor.external_data]
+    assert not [t.name for t in written.graph.initializer if t.data_type in (10, 16)], "half precision"
+    assert path.stat().st_size < 4 * sum(value.numel() for value in model.state_dict().values()) + 25_000
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_the_same_weights_give_the_same_bytes_and_stay_as_they_are(
     exported: tuple[Adder, Path], tmp_path: Path
 ) -> None:
-    design, path = exported
-    before = {name: tensor.clone() for name, tensor in design.state_dict().items()}
+    model, path = exported
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     random_state = torch.get_rng_state()
-    design.train()
-    for parameter in design.parameters():
+    model.train()
+    for parameter in model.parameters():
         if parameter.dim() == 4:  # as training leaves them
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    export_onnx(design, tmp_path / "again", metadata={"design": design.name()})
-    assert design.training
-    assert all(torch.equal(tensor, before[name]) for name, tensor in design.state_dict().items())
+    export_onnx(model, tmp_path / "again", metadata={"model": model.name()})
+    assert model.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert torch.equal(torch.get_rng_state(), random_state)
-    design.eval()
+    model.eval()
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
 
 
 def test_scores_far_from_zero_stay_finite(tmp_path: Path) -> None:
-    design = make("binary-sum")
+    model = make("binary-sum")
     with torch.no_grad():
-        next(p for name, p in design.named_parameters() if name.startswith("sum_head")).mul_(1000)
-        assert design(images(0, 64), torch.arange(64) % 10).sum_scores.abs().max() > 200
-    export_onnx(design, tmp_path / "model.onnx", metadata={})
+        next(p for name, p in model.named_parameters() if name.startswith("sum_head")).mul_(1000)
+        assert model(images(0, 64), torch.arange(64) % 10).sum_scores.abs().max() > 200
+    export_onnx(model, tmp_path / "model.onnx", metadata={})
     answers = Predictor(tmp_path).predict_images(images(0, 64)[:, 0].numpy(), np.arange(64) % 10)
     np.testing.assert_allclose(answers.sum_probabilities.sum(axis=1), 1, atol=1e-5)
 
@@ -184,7 +186,7 @@ class Diverged(ExactSum):
 def test_what_cannot_be_trusted_is_not_written(kind: type[Adder], complaint: str, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"as it was")
-    with pytest.raises(DesignError, match=complaint) as caught:
+    with pytest.raises(ModelError, match=complaint) as caught:
         export_onnx(kind(), path, metadata={})
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == b"as it was"
@@ -194,13 +196,13 @@ def test_what_cannot_be_trusted_is_not_written(kind: type[Adder], complaint: str
 def test_a_run_is_exported_with_what_is_known_about_it(run: Run) -> None:
     metadata = Predictor(run).metadata
     results = json.loads(metadata["results"])
-    assert metadata["design"] == "exact-sum"
+    assert metadata["model"] == "exact-sum"
     assert metadata["dataset"] == "digits"
     assert metadata["seed"] == str(run.config.seed)
     assert metadata["mnist-adder"] == run.config.versions["mnist-adder"]
     assert metadata.get("commit") == run.config.commit
     assert results["joint_accuracy"] == run.results["joint_accuracy"]
-    assert results["parameters"] == run.load_design().parameter_count()
+    assert results["parameters"] == run.load_model().parameter_count()
 
 
 def test_a_prediction_needs_neither_torch_nor_lightning_and_is_silent(run: Run) -> None:

@@ -23,7 +23,7 @@ from tests.attempts import Faults
 
 from mnist_adder.errors import RunError
 from mnist_adder.inference import Predictor
-from mnist_adder.inference.session import MEMORY_BYTES, seal
+from mnist_adder.inference.session import MEMORY_BYTES, append_checksum
 from mnist_adder.pretrained import pretrained_folder
 
 ROOT = Path(__file__).parents[2]
@@ -106,7 +106,7 @@ def test_every_damage_is_noticed(folder: Path, faults: Faults) -> None:
 def sealed_mutations(first: int, last: int, folder: Path) -> None:
     """Ask about mutations whose checksum is right: what a process of its own is started for."""
     resource.setrlimit(resource.RLIMIT_AS, (16 * MEMORY_BYTES, 16 * MEMORY_BYTES))  # lest others suffer
-    said = [refusal(folder, seal(mutate(BODY, attempt))) for attempt in range(first, last)]
+    said = [refusal(folder, append_checksum(mutate(BODY, attempt))) for attempt in range(first, last)]
     # getrusage's would be that of the process which started this one, if it had more.
     [peak] = [int(line.split()[1]) * 1024 for line in STATUS.read_text().splitlines() if "VmHWM" in line]
     print(len(said), sum(map(bool, said)), peak)
@@ -236,7 +236,7 @@ def test_harm_is_refused(harm: Callable[[Any], None], folder: Path, faults: Faul
     model = onnx.load_from_string(BODY)
     harm(model)
     with faults("an ONNX file made to do harm"):
-        (folder / "model.onnx").write_bytes(seal(model.SerializeToString()))
+        (folder / "model.onnx").write_bytes(append_checksum(model.SerializeToString()))
         with pytest.raises(RunError, match=HARM[harm]):
             Predictor(folder)
 
@@ -251,4 +251,4 @@ def test_the_model_of_something_else(folder: Path, faults: Faults) -> None:
     with faults("an ONNX file of another model"):
         assert "does not end in its checksum" in refusal(folder, content)
     with faults("an ONNX file of another model"):
-        assert "is the model of something else: it has x" in refusal(folder, seal(content))
+        assert "is the model of something else: it has x" in refusal(folder, append_checksum(content))

@@ -13,11 +13,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from mnist_adder.data import load_corpus
+from mnist_adder.data import load_images
 from mnist_adder.errors import NumberError, PictureError, RunError
 from mnist_adder.inference import Predictor, check_number, export_run, predict, preprocess
 from mnist_adder.runs import Run
-from mnist_adder.task import Prediction
+from mnist_adder.types import Prediction
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +37,15 @@ def predictor(run: Run) -> Predictor:
 @pytest.fixture(scope="module")
 def images() -> NDArray[np.float32]:
     """(150, 28, 28): more than are asked about at a time."""
-    pixels = load_corpus("digits").test_images[:150].float().reshape(-1, 28, 28)
+    pixels = load_images("digits").test_images[:150].float().reshape(-1, 28, 28)
     return (pixels / 255).numpy()
 
 
 def test_most_test_images_are_answered_rightly_and_all_consistently(predictor: Predictor) -> None:
-    corpus = load_corpus("digits")
+    data = load_images("digits")
     right = 0
     for row in range(100):
-        answer = predictor.predict(corpus.test_images[row].numpy(), row % 10)
+        answer = predictor.predict(data.test_images[row].numpy(), row % 10)
         assert answer.sum == answer.digit + answer.number
         assert answer.number == row % 10
         assert len(answer.digit_probabilities) == 10
@@ -53,14 +53,14 @@ def test_most_test_images_are_answered_rightly_and_all_consistently(predictor: P
         assert sum(answer.digit_probabilities) == pytest.approx(1, abs=1e-5)
         assert sum(answer.sum_probabilities) == pytest.approx(1, abs=1e-5)
         assert answer.digit_probabilities[answer.digit] == max(answer.digit_probabilities)
-        right += answer.digit == int(corpus.test_digits[row])
+        right += answer.digit == int(data.test_digits[row])
     assert right >= 80
 
 
 def test_a_run_may_be_given_in_any_form(
     run: Run, predictor: Predictor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    picture = load_corpus("digits").test_images[0].numpy()
+    picture = load_images("digits").test_images[0].numpy()
     answers: list[Prediction] = [
         predictor.predict(picture, "7"),
         predict(picture, 7, run),
@@ -75,7 +75,7 @@ def test_a_run_may_be_given_in_any_form(
 
 def test_asking_does_not_change_the_random_state(predictor: Predictor) -> None:
     before = torch.get_rng_state()
-    predictor.predict(load_corpus("digits").test_images[0].numpy(), 1)
+    predictor.predict(load_images("digits").test_images[0].numpy(), 1)
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -122,7 +122,7 @@ def test_many_images_are_answered_like_each_alone(predictor: Predictor, images: 
 
 
 def test_a_ready_made_image_is_answered_like_its_picture(predictor: Predictor) -> None:
-    picture = load_corpus("digits").test_images[3].numpy()
+    picture = load_images("digits").test_images[3].numpy()
     answer = predictor.predict_images(preprocess(picture)[None], np.array([4], dtype=np.uint8))[0]
     assert answer == predictor.predict(picture, 4)
 

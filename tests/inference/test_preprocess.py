@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from mnist_adder.data import Corpus
+from mnist_adder.data import DigitImages
 from mnist_adder.errors import PictureError
 from mnist_adder.inference.picture import open_picture
 from mnist_adder.inference.preprocess import BOX, STROKE_WIDTHS, preprocess, stroke_width
-from mnist_adder.task import SIDE
+from mnist_adder.types import SIDE
 
 Strokes = list[list[tuple[float, float]]]
 SHAPES: dict[str, Strokes] = {  # in a unit square
@@ -84,8 +84,8 @@ def difference(first: NDArray[np.float32], second: NDArray[np.float32]) -> float
 
 
 @pytest.fixture(scope="module")
-def images(corpus: Corpus) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(corpus.test_images[:300].numpy())
+def images(data: DigitImages) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(data.test_images[:300].numpy())
 
 
 def test_mnist_images_stay_what_they_are(images: NDArray[np.uint8]) -> None:

@@ -14,7 +14,7 @@ import torch
 
 from mnist_adder.errors import RunError
 from mnist_adder.inference import Predictor
-from mnist_adder.inference.session import seal
+from mnist_adder.inference.session import append_checksum
 from mnist_adder.runs import Run
 
 
@@ -22,7 +22,7 @@ def change(edit: Callable[[Any], None]) -> Callable[[Path], None]:
     def damage(path: Path) -> None:
         model = onnx.load(path)
         edit(model)
-        path.write_bytes(seal(model.SerializeToString()))
+        path.write_bytes(append_checksum(model.SerializeToString()))
 
     return damage
 
@@ -47,13 +47,13 @@ def move_weights_out(path: Path) -> None:
         onnx.load(path), path, save_as_external_data=True, location="weights.bin", size_threshold=0
     )
     assert (path.parent / "weights.bin").exists()
-    path.write_bytes(seal(path.read_bytes()))
+    path.write_bytes(append_checksum(path.read_bytes()))
 
 
 def hide_that(path: Path) -> None:
     """The same, with the length of the key encoded in two bytes."""
     move_weights_out(path)
-    path.write_bytes(seal(path.read_bytes().replace(b"\x0a\x08location", b"\x0a\x88\x00location")))
+    path.write_bytes(append_checksum(path.read_bytes().replace(b"\x0a\x08location", b"\x0a\x88\x00location")))
 
 
 class Payload:

@@ -13,11 +13,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mnist_adder import designs
-from mnist_adder.designs import Adder
-from mnist_adder.designs.exact_sum import ExactSum
+from mnist_adder import models
 from mnist_adder.inference import export_onnx
-from mnist_adder.task import Outputs
+from mnist_adder.models import Adder
+from mnist_adder.models.exact_sum import ExactSum
+from mnist_adder.types import Outputs
 
 
 class Pooled(ExactSum):
@@ -67,14 +67,14 @@ class Relative(ExactSum):
         return Outputs(outputs.digit_logits, outputs.sum_scores + (values - values.mean()).unsqueeze(1))
 
 
-def graph_of(design: Adder, folder: Path) -> Any:
-    export_onnx(design, folder / "model.onnx", metadata={})
+def graph_of(model: Adder, folder: Path) -> Any:
+    export_onnx(model, folder / "model.onnx", metadata={})
     return onnx.load(folder / "model.onnx").graph
 
 
-@pytest.mark.parametrize("name", designs.names())
+@pytest.mark.parametrize("name", models.names())
 def test_the_number_is_looked_up(name: str, tmp_path: Path) -> None:
-    graph = graph_of(designs.get(name)(), tmp_path)
+    graph = graph_of(models.get(name)(), tmp_path)
     readers = [node for node in graph.node if "number" in node.input]
     sizes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
     assert readers

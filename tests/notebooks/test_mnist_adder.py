@@ -26,9 +26,9 @@ def test_it_runs_and_what_it_shows_is_true(tmp_path: Path) -> None:
     both = re.search(r"both right +([\d.]+) % +([\d.]+) %", said)
     assert both
     assert min(map(float, both.groups())) > 98.5
-    contradiction = re.search(r"sum contradicts digit +([\d.]+) % +([\d.]+) %", said)
-    assert contradiction
-    assert float(contradiction[1]) == 0
+    inconsistency = re.search(r"sum contradicts digit +([\d.]+) % +([\d.]+) %", said)
+    assert inconsistency
+    assert float(inconsistency[1]) == 0
     pictures = dict(re.findall(r"([\w-]+): ([\d.]+)% of 10,000 sums of two pictures are right", said))
     assert float(pictures["exact-sum"]) > 97
     doubt = dict(re.findall(r"([\w-]+): ([\d.]+) of the probability lies on the wrong sums", said))

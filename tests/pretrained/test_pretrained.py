@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from mnist_adder import load_pretrained, report
-from mnist_adder.data import Corpus, load_corpus
+from mnist_adder.data import DigitImages, load_images
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation import evaluate_run
 from mnist_adder.inference import Predictor
@@ -48,7 +48,7 @@ def test_its_results_say_where_it_comes_from(name: str) -> None:
     assert results["pairs"] == 100_000
     assert len(results["data_sha256"]) == 64
     assert len(results["commit"]) == 40
-    assert Predictor(load_pretrained(name)).metadata["design"] == results["design"]
+    assert Predictor(load_pretrained(name)).metadata["model"] == results["model"]
 
 
 @pytest.mark.mnist
@@ -65,14 +65,14 @@ def test_it_scores_on_mnist_what_it_says(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", names())
-def test_onnx_and_weights_answer_alike(name: str, corpus: Corpus) -> None:
+def test_onnx_and_weights_answer_alike(name: str, data: DigitImages) -> None:
     run = load_pretrained(name)
-    images, numbers = corpus.test_images[:200].float() / 255, torch.arange(200) % 10
+    images, numbers = data.test_images[:200].float() / 255, torch.arange(200) % 10
     answers = Predictor(run).predict_images(images.numpy(), numbers.numpy())
     with torch.inference_mode():
-        design = run.load_design()
-        outputs = design(images.unsqueeze(1), numbers)
-        expected = design.sum_probabilities(outputs).numpy()
+        model = run.load_model()
+        outputs = model(images.unsqueeze(1), numbers)
+        expected = model.sum_probabilities(outputs).numpy()
     np.testing.assert_allclose(answers.sum_probabilities, expected, atol=5e-5)
 
 
@@ -105,6 +105,6 @@ def test_they_are_in_the_wheel(tmp_path: Path) -> None:
 def test_the_bundled_digits_are_no_reason_to_refuse() -> None:
     """They are another dataset: evaluating on them says so instead of scoring."""
     run = load_pretrained()
-    corpus = load_corpus("digits")
+    data = load_images("digits")
     with pytest.raises(RunError, match="was trained on mnist"):
-        run.check_data(corpus.sha256, corpus.origin)
+        run.check_data(data.sha256, data.origin)

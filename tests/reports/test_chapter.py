@@ -1,4 +1,4 @@
-"""The chapter's words: what they say depends on how the run was trained and what its design is."""
+"""The chapter's words: what they say depends on how the run was trained and what its model is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mnist_adder import designs
+from mnist_adder import models
 from mnist_adder.reports import report
 from mnist_adder.reports.chapter import fixed_spread, make_chapter
 from mnist_adder.reports.contents import load_contents, parts
@@ -41,9 +41,9 @@ def on_all(trained_run: Run, copied: Path) -> Run:
     return run
 
 
-@pytest.mark.parametrize("name", designs.names())
+@pytest.mark.parametrize("name", models.names())
 def test_a_sum_that_is_one_number_explains_its_calibration(copied: Path, name: str) -> None:
-    contents = load_contents(edit_config(copied, design=name))
+    contents = load_contents(edit_config(copied, model=name))
     words = fixed_spread(contents)
     if name == "argmax-regression":
         assert contents.sum_scores == 1
@@ -70,9 +70,9 @@ def test_a_run_without_validation_is_reported_in_full(on_all: Run) -> None:
 
 
 def test_a_preset_is_drawn_and_repeated(copied: Path) -> None:
-    contents = load_contents(edit_config(copied, preset="fast", members=5))
-    network = designs.build("exact-sum", "fast")
-    assert sum(layer.parameters for layer in contents.anatomy.layers) == network.parameter_count()
+    contents = load_contents(edit_config(copied, preset="fast", ensemble_size=5))
+    network = models.build("exact-sum", "fast")
+    assert sum(layer.parameters for layer in contents.summary.layers) == network.parameter_count()
     chapter = make_chapter(contents, "exact-sum", "")
     assert chapter.command.startswith("mnist-adder train --preset fast ")
     assert chapter.sections[-1].words == "5 networks answer together; drawn and counted here is one."

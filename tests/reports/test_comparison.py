@@ -1,4 +1,4 @@
-"""Scatter plots of designs: points where they belong, every name beside its own and on nothing else."""
+"""Scatter plots of models: points where they belong, every name beside its own and on nothing else."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mnist_adder.reports.comparison import accuracy_against_parameters, accuracy
 Legible = Callable[[Figure], list[str]]
 
 
-def made_up(design: str, parameters: int, accuracy: float, deviation: float, seconds: float) -> Row:
+def made_up(model: str, parameters: int, accuracy: float, deviation: float, seconds: float) -> Row:
     """A row with what the plots show; the rest is nothing."""
     zeros: dict[str, Any] = {field.name: 0 for field in dataclasses.fields(Row)}
     shown: dict[str, Any] = {
-        "design": design,
+        "model": model,
         "seeds": [0],
         "parameters": parameters,
         "joint_accuracy_mean": accuracy,
@@ -30,7 +30,7 @@ def made_up(design: str, parameters: int, accuracy: float, deviation: float, sec
     return Row(**{**zeros, **shown})
 
 
-# As they were measured: two pairs of designs lie close together in both plots.
+# As they were measured: two pairs of models lie close together in both plots.
 ROWS = [
     made_up("learned-sum", 95_773, 0.9961, 0.0002, 47),
     made_up("exact-sum", 90_634, 0.9956, 0.0003, 48),
@@ -45,7 +45,7 @@ ROWS = [
     ("draw", "column"),
     [(accuracy_against_parameters, "parameters"), (accuracy_against_seconds, "train_seconds_mean")],
 )
-def test_each_design_is_where_it_belongs(draw: Callable[..., Figure], column: str, legible: Legible) -> None:
+def test_each_model_is_where_it_belongs(draw: Callable[..., Figure], column: str, legible: Legible) -> None:
     figure = draw(ROWS)
     (axes,) = figure.axes
     assert axes.get_xscale() == "log"
@@ -56,12 +56,12 @@ def test_each_design_is_where_it_belongs(draw: Callable[..., Figure], column: st
         low, high = bar.get_segments()[0][:, 1]
         assert high - low == pytest.approx(2 * row.joint_accuracy_std)
         markers.add(point.get_marker())
-    assert len(markers) == len(ROWS), "colour alone must not tell designs apart"
+    assert len(markers) == len(ROWS), "colour alone must not tell models apart"
     words = legible(figure)
-    assert {row.design for row in ROWS} <= set(words)
+    assert {row.model for row in ROWS} <= set(words)
 
 
-def test_one_design_and_equal_designs_can_be_drawn(legible: Legible) -> None:
+def test_one_model_and_equal_models_can_be_drawn(legible: Legible) -> None:
     legible(accuracy_against_seconds(ROWS[:1]))
-    same = [made_up(f"design-{place}", 1000, 1.0, 0.0, 10.0) for place in range(4)]
-    assert {row.design for row in same} <= set(legible(accuracy_against_parameters(same)))
+    same = [made_up(f"model-{place}", 1000, 1.0, 0.0, 10.0) for place in range(4)]
+    assert {row.model for row in same} <= set(legible(accuracy_against_parameters(same)))

@@ -17,7 +17,7 @@ def variant(contents: Contents, folder: str, **changed: Any) -> Contents:
 
 
 def test_a_label_is_as_short_as_can_be(contents: Contents) -> None:
-    exact, learned = variant(contents, "a"), variant(contents, "b", design="learned-sum")
+    exact, learned = variant(contents, "a"), variant(contents, "b", model="learned-sum")
     assert run_labels([exact]) == ["exact-sum"]
     assert run_labels([exact, learned]) == ["exact-sum", "learned-sum"]
     assert run_labels([exact, variant(contents, "c", seed=1), learned]) == [
@@ -33,7 +33,7 @@ def test_a_label_is_as_short_as_can_be(contents: Contents) -> None:
 
 def test_preset_and_ensemble_are_part_of_the_name(contents: Contents) -> None:
     fast = variant(contents, "b", preset="fast")
-    five = variant(contents, "c", members=5)
+    five = variant(contents, "c", ensemble_size=5)
     assert run_labels([variant(contents, "a"), fast, five]) == [
         "exact-sum",
         "exact-sum (fast)",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from mnist_adder.errors import DesignError, RunError
+from mnist_adder.errors import ModelError, RunError
 from mnist_adder.reports.contents import Contents, load_contents, parts
 from mnist_adder.runs import Run, load_run
 
@@ -38,8 +38,8 @@ def test_all_is_there(contents: Contents, trained_run: Run) -> None:
     assert contents.results == trained_run.results
     assert contents.metrics == trained_run.metrics
     assert len(contents.samples.images) == 24
-    assert sum(layer.parameters for layer in contents.anatomy.layers) == contents.results["parameters"]
-    assert contents.anatomy.multiply_adds == contents.results["multiply_adds"]
+    assert sum(layer.parameters for layer in contents.summary.layers) == contents.results["parameters"]
+    assert contents.summary.multiply_adds == contents.results["multiply_adds"]
 
 
 def test_neither_weights_nor_random_numbers_are_touched(run: Run) -> None:
@@ -50,7 +50,7 @@ def test_neither_weights_nor_random_numbers_are_touched(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["multiply_adds", "digit_reliability", "sum_calibration_error", "kept_epoch"]
+    "name", ["multiply_adds", "digit_reliability", "sum_calibration_error", "best_epoch"]
 )
 def test_results_of_an_older_version_are_told_by_the_field_that_they_lack(run: Run, name: str) -> None:
     change(run, lambda values: values.pop(name))
@@ -116,8 +116,8 @@ def test_damaged_examples_are_refused(run: Run) -> None:
         load_contents(run)
 
 
-def test_a_design_that_is_gone_is_named(run: Run) -> None:
+def test_a_model_that_is_gone_is_named(run: Run) -> None:
     path = run.folder / "config.json"
-    path.write_text(path.read_text().replace('"exact-sum"', '"former-design"'))
-    with pytest.raises(DesignError, match="former-design"):
+    path.write_text(path.read_text().replace('"exact-sum"', '"former-model"'))
+    with pytest.raises(ModelError, match="former-model"):
         load_contents(load_run(run.folder))

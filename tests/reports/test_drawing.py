@@ -1,4 +1,4 @@
-"""The drawing of every design: the meeting is marked and in its words, nothing lies on anything."""
+"""The drawing of every model: the fusion is marked and in its words, nothing lies on anything."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from mnist_adder import designs
-from mnist_adder.designs.layers import Anatomy, Layer, dissect
+from mnist_adder import models
+from mnist_adder.models.summary import Layer, ModelSummary, summarize
 from mnist_adder.reports.drawing import network
 
 Legible = Callable[[Figure], list[str]]
@@ -41,39 +41,39 @@ def touches(point: tuple[float, float], box: tuple[float, float, float, float]) 
     return x0 - 1e-6 <= x <= x1 + 1e-6 and y0 - 1e-6 <= y <= y1 + 1e-6
 
 
-@pytest.mark.parametrize("name", designs.names())
-def test_a_design_is_drawn_from_its_inputs_to_its_answers(name: str, legible: Legible) -> None:
-    design = designs.get(name)
-    anatomy = dissect(design())
-    figure = network(anatomy, design.meeting)
+@pytest.mark.parametrize("name", models.names())
+def test_a_model_is_drawn_from_its_inputs_to_its_answers(name: str, legible: Legible) -> None:
+    model = models.get(name)
+    summary = summarize(model())
+    figure = network(summary, model.fusion)
     words = legible(figure)
     assert {"image", "number", "here the two inputs meet", "digit", "sum"} <= set(words)
-    assert design.meeting in " ".join(words)
-    costly = [layer for layer in anatomy.layers if layer.multiply_adds]
+    assert model.fusion in " ".join(words)
+    costly = [layer for layer in summary.layers if layer.multiply_adds]
     for layer in costly:
         assert f"{layer.kind} {layer.setting}".strip() in words
     assert_apart(figure)
 
 
-@pytest.mark.parametrize("name", designs.names())
-def test_every_arrow_leads_from_a_box_to_a_box_below_and_two_into_the_meeting(name: str) -> None:
-    design = designs.get(name)
-    figure = network(dissect(design()), design.meeting)
+@pytest.mark.parametrize("name", models.names())
+def test_every_arrow_leads_from_a_box_to_a_box_below_and_two_into_the_fusion(name: str) -> None:
+    model = models.get(name)
+    figure = network(summarize(model()), model.fusion)
     found = boxes(figure)
     (title,) = [text for text in figure.axes[0].texts if text.get_text() == "here the two inputs meet"]
-    (meeting,) = [box for box in found if touches(title.get_position(), box)]
+    (fusion,) = [box for box in found if touches(title.get_position(), box)]
     ends = arrow_ends(figure)
     for start, end in ends:
         assert any(touches(start, box) for box in found)
         assert any(touches(end, box) for box in found)
         assert start[1] < end[1]
-    into = [start[0] for start, end in ends if touches(end, meeting)]
+    into = [start[0] for start, end in ends if touches(end, fusion)]
     assert len(into) == 2
     # All but the two inputs are pointed to.
     assert sum(any(touches(end, box) for _, end in ends) for box in found) == len(found) - 2
 
 
-def test_a_wide_design_with_long_words_still_fits(legible: Legible) -> None:
+def test_a_wide_model_with_long_words_still_fits(legible: Legible) -> None:
     def layer(name: str, taken: int, given: int, reads: Any) -> Layer:
         return Layer(
             name=name,
@@ -95,7 +95,7 @@ def test_a_wide_design_with_long_words_still_fits(legible: Legible) -> None:
         layer("sum_head", 30, 19, "both"),
         layer("spare_head", 30, 3, "both"),
     )
-    anatomy = Anatomy(layers=layers, features=64, digit_reads="image", sum_reads="both")
-    figure = network(anatomy, "a meeting that takes very many words to be told in full; " * 5)
+    summary = ModelSummary(layers=layers, features=64, digit_reads="image", sum_reads="both")
+    figure = network(summary, "a fusion that takes very many words to be told in full; " * 5)
     legible(figure)
     assert_apart(figure)

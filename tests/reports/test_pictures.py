@@ -55,7 +55,7 @@ def test_the_images_are_the_examples_own(contents: Contents) -> None:
         assert np.array_equal(np.asarray(found)[..., 3], image.numpy())  # as opaque as the pixel is bright
 
 
-def test_mistakes_tell_the_truth_and_contradictions(legible: Legible) -> None:
+def test_mistakes_tell_the_truth_and_inconsistencies(legible: Legible) -> None:
     words = legible(mistakes(made_up((7, 5, 3, 10), (7, 5, 5, 11), (7, 5, 3, 12), (9, 9, 0, 18))))
     assert [word for word in words if word.startswith("truth")] == [
         "truth: 5, 12",

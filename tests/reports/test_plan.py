@@ -1,4 +1,4 @@
-"""How a design hangs together, told from its anatomy; for the six designs and for some that are made up."""
+"""How a model hangs together, told from its summary; for the six models and for some that are made up."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from mnist_adder import designs
-from mnist_adder.designs.layers import Anatomy, Layer, Reads, dissect
+from mnist_adder import models
+from mnist_adder.models.summary import Layer, ModelSummary, Reads, summarize
 from mnist_adder.reports.plan import Plan, Spot, make_plan
 
 
 def plan_of(name: str) -> Plan:
-    return make_plan(dissect(designs.get(name)()))
+    return make_plan(summarize(models.get(name)()))
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def plan_of(name: str) -> Plan:
         ("shared-trunk", ("both", "digit_head"), ("both", "sum_head")),
     ],
 )
-def test_the_answers_come_out_where_the_design_gives_them(
+def test_the_answers_come_out_where_the_model_gives_them(
     name: str, digit: tuple[str, str], answered_sum: tuple[str, str | None]
 ) -> None:
     plan = plan_of(name)
@@ -44,15 +44,15 @@ def test_two_heads_follow_the_same_step() -> None:
     assert [step.follows for step in plan.lanes["both"]] == [None, 0, 1, 1]
 
 
-@pytest.mark.parametrize("name", designs.names())
+@pytest.mark.parametrize("name", models.names())
 def test_every_layer_is_in_one_step_of_the_lane_that_it_reads(name: str) -> None:
-    anatomy = dissect(designs.get(name)())
-    plan = make_plan(anatomy)
+    summary = summarize(models.get(name)())
+    plan = make_plan(summary)
     found = [(lane, layer) for lane, steps in plan.lanes.items() for step in steps for layer in step.layers]
-    assert sorted(layer.name for _, layer in found) == sorted(layer.name for layer in anatomy.layers)
+    assert sorted(layer.name for _, layer in found) == sorted(layer.name for layer in summary.layers)
     assert all(layer.reads == lane for lane, layer in found)
     assert sum(step.parameters for steps in plan.lanes.values() for step in steps) == sum(
-        layer.parameters for layer in anatomy.layers
+        layer.parameters for layer in summary.layers
     )
 
 
@@ -70,8 +70,8 @@ def layer(name: str, taken: int, given: int, reads: Reads, **changed: Any) -> La
     return Layer(**values | changed)
 
 
-def test_a_digit_head_that_reads_the_image_alone_stands_beside_the_meeting() -> None:
-    anatomy = Anatomy(
+def test_a_digit_head_that_reads_the_image_alone_stands_beside_the_fusion() -> None:
+    summary = ModelSummary(
         layers=(
             layer("body", 784, 64, "image"),
             layer("digit_head", 64, 10, "image"),
@@ -82,7 +82,7 @@ def test_a_digit_head_that_reads_the_image_alone_stands_beside_the_meeting() -> 
         digit_reads="image",
         sum_reads="both",
     )
-    plan = make_plan(anatomy)
+    plan = make_plan(summary)
     assert plan.meets_from_image == Spot("image", 0)
     assert plan.meets_from_number == Spot("number", 0)
     assert plan.digit == Spot("image", 1)
@@ -90,13 +90,13 @@ def test_a_digit_head_that_reads_the_image_alone_stands_beside_the_meeting() -> 
 
 
 def test_one_head_may_give_both_answers_and_a_lane_may_be_empty() -> None:
-    anatomy = Anatomy(
+    summary = ModelSummary(
         layers=(layer("all", 794, 29, "both"), layer("nothing", 29, 29, "neither", multiply_adds=0)),
         features=784,
         digit_reads="both",
         sum_reads="both",
     )
-    plan = make_plan(anatomy)
+    plan = make_plan(summary)
     assert plan.meets_from_image == Spot("image", None)
     assert plan.meets_from_number == Spot("number", None)
     assert plan.digit == plan.sum == Spot("both", 0)
@@ -106,5 +106,5 @@ def test_one_head_may_give_both_answers_and_a_lane_may_be_empty() -> None:
 def test_pooling_that_is_no_layer_does_not_break_the_chain() -> None:
     shapes = {"input_shape": (8, 14, 14), "output_shape": (16, 14, 14)}
     layers = (layer("one", 1, 1, "image", output_shape=(8, 28, 28)), layer("two", 1, 1, "image", **shapes))
-    plan = make_plan(Anatomy(layers=layers, features=10, digit_reads="image", sum_reads="both"))
+    plan = make_plan(ModelSummary(layers=layers, features=10, digit_reads="image", sum_reads="both"))
     assert [step.follows for step in plan.lanes["image"]] == [None, 0]

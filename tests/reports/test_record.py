@@ -1,4 +1,4 @@
-"""What a comparison leaves: figures as in the results, words, plots with every design."""
+"""What a comparison leaves: figures as in the results, words, plots with every model."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from mnist_adder.runs import Run
 
 @pytest.fixture
 def results(trained_run: Run) -> list[dict[str, Any]]:
-    """Two designs, two seeds each; the second design is made up."""
+    """Two models, two seeds each; the second model is made up."""
     first = trained_run.results
-    changed = {"design": "learned-sum", "parameters": 95_773, "contradiction": 0.0123, "train_seconds": 77.0}
+    changed = {"model": "learned-sum", "parameters": 95_773, "inconsistency": 0.0123, "train_seconds": 77.0}
     return [{**first, **other, "seed": seed} for other in ({}, changed) for seed in (0, 1)]
 
 
@@ -42,8 +42,8 @@ def test_the_folder_has_table_words_plots_and_every_run(
     assert comparison_table(comparison) in text
     assert "**How often does a sum contradict the digit?** Never in `exact-sum`." in text
     content = json.loads((page.parent / "comparison.json").read_text())
-    assert [row["design"] for row in content["rows"]] == ["exact-sum", "learned-sum"]
-    assert content["rows"][1]["contradiction_mean"] == pytest.approx(0.0123)
+    assert [row["model"] for row in content["rows"]] == ["exact-sum", "learned-sum"]
+    assert content["rows"][1]["inconsistency_mean"] == pytest.approx(0.0123)
     kept = [json.loads(path.read_text()) for path in sorted((page.parent / "runs").iterdir())]
     assert sorted(kept, key=str) == sorted(json.loads(json.dumps(results)), key=str)
     for name in ("parameters", "seconds"):

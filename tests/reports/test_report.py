@@ -144,7 +144,7 @@ def test_tables_have_every_epoch_number_and_layer(
     assert [number(cell) for cell in by_number[1:]] == pytest.approx(
         [100 * accuracy for accuracy in accuracies], abs=0.0051
     )
-    for layer in contents.anatomy.layers:
+    for layer in contents.summary.layers:
         (cells,) = [cells for cells in parsed.rows if cells and cells[0] == layer.name]
         assert [number(cell) for cell in cells[-2:]] == [layer.parameters, layer.multiply_adds]
 
@@ -224,7 +224,7 @@ def test_whatever_comes_from_a_file_is_escaped(contents: Contents) -> None:
     said: dict[str, Any] = {"device": evil, "commit": evil, "versions": {evil: evil}}
     config = dataclasses.replace(contents.run.config, **said)
     run = Run(Path(evil), config)
-    changed = dataclasses.replace(contents, run=run, meeting=evil)
+    changed = dataclasses.replace(contents, run=run, fusion=evil)
     html = render_html(make_page([changed]))
     assert "<script" not in html
     assert "alert(1)" in html

@@ -14,7 +14,7 @@ from mnist_adder.reports.style import percent
 def test_facts_are_the_results(contents: Contents) -> None:
     found = {fact.field: fact.value for fact in tables.facts(contents)}
     results = contents.results
-    for name in ("joint_accuracy", "digit_accuracy", "contradiction", "sum_calibration_error"):
+    for name in ("joint_accuracy", "digit_accuracy", "inconsistency", "sum_calibration_error"):
         assert found[name] == percent(results[name])
     for name in ("parameters", "multiply_adds", "pairs"):
         assert int(found[name].replace(",", "")) == results[name]
@@ -22,7 +22,7 @@ def test_facts_are_the_results(contents: Contents) -> None:
 
 
 def test_the_epoch_that_was_kept_is_said(contents: Contents) -> None:
-    earlier = dataclasses.replace(contents, results={**contents.results, "kept_epoch": 2})
+    earlier = dataclasses.replace(contents, results={**contents.results, "best_epoch": 2})
     (fact,) = [fact for fact in tables.facts(earlier) if fact.field == "epochs"]
     assert "epoch 2's weights were kept" in fact.meaning
 

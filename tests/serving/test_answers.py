@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mnist_adder.data import Corpus
+from mnist_adder.data import DigitImages
 from mnist_adder.errors import RunError
-from mnist_adder.serving.answers import Answer, Model, Together, load_models
+from mnist_adder.serving.answers import Answer, MicroBatcher, Model, load_models
 
 Images = NDArray[np.float32]
 
@@ -20,15 +20,15 @@ def models() -> dict[str, Model]:
 
 
 @pytest.fixture
-def together() -> Iterator[Together]:
-    one = Together()
+def together() -> Iterator[MicroBatcher]:
+    one = MicroBatcher()
     yield one
     one.close()
 
 
 @pytest.fixture
-def images(corpus: Corpus) -> Images:
-    return corpus.test_images[:60].numpy().reshape(60, 1, 28, 28).astype(np.float32) / np.float32(255)
+def images(data: DigitImages) -> Images:
+    return data.test_images[:60].numpy().reshape(60, 1, 28, 28).astype(np.float32) / np.float32(255)
 
 
 def check(answers: list[Answer], models: list[Model], images: Images) -> None:
@@ -41,7 +41,7 @@ def check(answers: list[Answer], models: list[Model], images: Images) -> None:
 
 
 def test_each_question_gets_its_own_answer(
-    models: dict[str, Model], together: Together, images: Images
+    models: dict[str, Model], together: MicroBatcher, images: Images
 ) -> None:
     asked = [list(models.values())[place % len(models)] for place in range(len(images))]
 
@@ -57,7 +57,7 @@ def test_each_question_gets_its_own_answer(
 
 
 def test_who_comes_after_the_others_is_answered_too(
-    models: dict[str, Model], together: Together, images: Images
+    models: dict[str, Model], together: MicroBatcher, images: Images
 ) -> None:
     model = models["tiny"]
 
@@ -70,7 +70,7 @@ def test_who_comes_after_the_others_is_answered_too(
 
 @pytest.mark.parametrize("count", [1, 5])
 def test_a_failure_reaches_all_who_asked_and_none_after(
-    models: dict[str, Model], together: Together, images: Images, count: int
+    models: dict[str, Model], together: MicroBatcher, images: Images, count: int
 ) -> None:
     model = models["tiny"]
 
@@ -84,7 +84,9 @@ def test_a_failure_reaches_all_who_asked_and_none_after(
     check([asyncio.run(ask())], [model], images)
 
 
-def test_who_has_gone_holds_nobody_up(models: dict[str, Model], together: Together, images: Images) -> None:
+def test_who_has_gone_holds_nobody_up(
+    models: dict[str, Model], together: MicroBatcher, images: Images
+) -> None:
     model = models["tiny"]
 
     async def ask() -> list[Answer]:

@@ -39,7 +39,7 @@ def test_health_and_models(client: httpx.Client, predictor: Predictor) -> None:
     results = json.loads(predictor.metadata["results"])
     assert answer["default"] == "default"
     [model] = [each for each in answer["models"] if each["name"] == "default"]
-    assert model["design"] == predictor.metadata["design"]
+    assert model["model"] == predictor.metadata["model"]
     assert model["joint_accuracy"] == results["joint_accuracy"]
     assert model["parameters"] == results["parameters"]
 

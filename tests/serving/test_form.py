@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_adder.serving.form import parse_form
-from mnist_adder.serving.limits import Refusal
+from mnist_adder.serving.limits import HTTPError
 
 HEAD = "multipart/form-data; boundary=x"
 
@@ -49,7 +49,7 @@ def test_headers_in_other_ways(head: bytes) -> None:
     ],
 )
 def test_what_is_malformed_is_refused(content_type: str, body: bytes) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(HTTPError) as caught:
         parse_form(content_type, body)
     assert caught.value.status == 422
 
@@ -58,5 +58,5 @@ def test_what_is_malformed_is_refused(content_type: str, body: bytes) -> None:
     st.lists(st.sampled_from([b"--x", b"\r\n", b"--", b"\0", b'Content-Disposition: form-data; name="a"']))
 )
 def test_anything_is_read_or_refused(pieces: list[bytes]) -> None:
-    with contextlib.suppress(Refusal):
+    with contextlib.suppress(HTTPError):
         parse_form(HEAD, b"".join(pieces))

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnist_adder.data import Corpus
+from mnist_adder.data import DigitImages
 from mnist_adder.inference import Predictor, preprocess
-from mnist_adder.task import Prediction
+from mnist_adder.types import Prediction
 
 FIVE = Path(__file__).parents[2] / "examples" / "five.png"
 
@@ -52,9 +52,9 @@ def test_a_picture(client: httpx.Client, predictor: Predictor, how: dict[str, An
     assert answer["model"] == "default"
 
 
-def test_pixels_are_taken_as_they_are(client: httpx.Client, predictor: Predictor, corpus: Corpus) -> None:
+def test_pixels_are_taken_as_they_are(client: httpx.Client, predictor: Predictor, data: DigitImages) -> None:
     for place in range(10):
-        pixels = corpus.test_images[place].numpy()
+        pixels = data.test_images[place].numpy()
         response = client.post("/predict", json={"number": place, "pixels": pixels.tolist()})
         expected = predictor.predict_images(
             pixels[None].astype(np.float32) / np.float32(255), np.array([place])
@@ -65,10 +65,10 @@ def test_pixels_are_taken_as_they_are(client: httpx.Client, predictor: Predictor
 
 @pytest.mark.parametrize("count", [1, 3, 40])
 def test_a_batch_has_the_answers_of_its_pairs(
-    client: httpx.Client, predictor: Predictor, corpus: Corpus, count: int
+    client: httpx.Client, predictor: Predictor, data: DigitImages, count: int
 ) -> None:
     pairs: list[dict[str, Any]] = [
-        {"number": place % 10, "pixels": corpus.test_images[place].tolist()} for place in range(count)
+        {"number": place % 10, "pixels": data.test_images[place].tolist()} for place in range(count)
     ]
     pairs[-1] = {"number": 4, "image": ENCODED}
     response = client.post("/predict", json={"pairs": pairs})
@@ -77,7 +77,7 @@ def test_a_batch_has_the_answers_of_its_pairs(
     assert [answer["number"] for answer in answers] == [pair["number"] for pair in pairs]
     assert_is(answers[-1], predictor.predict(PICTURE, 4))
     if count > 1:
-        image = (corpus.test_images[0].float() / 255).numpy()
+        image = (data.test_images[0].float() / 255).numpy()
         assert_is(answers[0], predictor.predict_images(image[None], np.array([0]))[0])
 
 

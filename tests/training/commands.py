@@ -77,7 +77,7 @@ def assert_same_end(one: Path, other: Path) -> None:
 
 def same_weights(one: Run, other: Run) -> bool:
     """Whether the trained networks are the same, bit for bit."""
-    weights, others = one.load_design().state_dict(), other.load_design().state_dict()
+    weights, others = one.load_model().state_dict(), other.load_model().state_dict()
     return all(torch.equal(weights[name], others[name]) for name in weights)
 
 

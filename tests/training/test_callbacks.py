@@ -17,11 +17,11 @@ from typing import Any
 import lightning as L
 import pytest
 
-from mnist_adder.data import MNISTAdder, load_corpus
-from mnist_adder.errors import DesignError
+from mnist_adder.data import MNISTAdder, load_images
+from mnist_adder.errors import ModelError
 from mnist_adder.evaluation import evaluate
 from mnist_adder.runs import Run, load_run
-from mnist_adder.training import resume, train
+from mnist_adder.training.train import resume, train
 
 
 def unsteady(folder: Path, **settings: str) -> Run:
@@ -30,25 +30,25 @@ def unsteady(folder: Path, **settings: str) -> Run:
     return train("exact-sum", settings=text, dataset="digits", run_dir=folder)
 
 
-@pytest.mark.parametrize("average", ["none", "ema"])
-def test_it_stops_when_nothing_gets_better_and_keeps_the_best(average: str, tmp_path: Path) -> None:
-    run = unsteady(tmp_path / "run", patience="2", average=average)
+@pytest.mark.parametrize("weight_averaging", ["none", "ema"])
+def test_it_stops_when_nothing_gets_better_and_keeps_the_best(weight_averaging: str, tmp_path: Path) -> None:
+    run = unsteady(tmp_path / "run", patience="2", weight_averaging=weight_averaging)
     accuracies = [row["validation_joint_accuracy"] for row in run.metrics]
     best = accuracies.index(max(accuracies)) + 1
     results = run.results
     assert results["epochs"] == len(accuracies) < 30
-    assert results["kept_epoch"] == best == len(accuracies) - 2
-    validation = MNISTAdder(split="validation", corpus=load_corpus("digits"))
-    kept = evaluate(run.load_design(), validation).joint_accuracy
+    assert results["best_epoch"] == best == len(accuracies) - 2
+    validation = MNISTAdder(split="validation", data=load_images("digits"))
+    kept = evaluate(run.load_model(), validation).joint_accuracy
     assert kept == pytest.approx(max(accuracies), abs=0.011)  # the epoch's line was in bfloat16: a pair or so
 
 
 def test_without_patience_it_trains_to_the_end(trained_run: Run) -> None:
-    assert trained_run.results["kept_epoch"] == trained_run.results["epochs"] == 3
+    assert trained_run.results["best_epoch"] == trained_run.results["epochs"] == 3
 
 
 def test_patience_cannot_be_negative(tmp_path: Path) -> None:
-    with pytest.raises(DesignError, match="patience is -1"):
+    with pytest.raises(ModelError, match="patience is -1"):
         unsteady(tmp_path / "run", patience="-1")
 
 
@@ -99,7 +99,7 @@ class ControlCWhereItIsLost(L.Callback):
 
 def test_ctrl_c_is_never_lost_and_the_run_carries_on(tmp_path: Path) -> None:
     handler = signal.getsignal(signal.SIGINT)
-    settings: dict[str, str | float] = {"epochs": 3, "average": "none"}
+    settings: dict[str, str | float] = {"epochs": 3, "weight_averaging": "none"}
     with pytest.raises(KeyboardInterrupt) as stopped:
         train(
             "shared-trunk",

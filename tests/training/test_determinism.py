@@ -1,6 +1,6 @@
 """The same seed gives the same weights, in any process and after whatever; with other threads, nearly so.
 
-All designs and presets are trained for a few steps in this process, and again in another in the opposite
+All models and presets are trained for a few steps in this process, and again in another in the opposite
 order, so that what a training leaves behind would show; two of them also in one with two threads.
 ``docs/training.md`` has the tolerance under "Determinism".
 """
@@ -18,23 +18,23 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from mnist_adder import designs
-from mnist_adder.data import Corpus, MNISTAdder, load_corpus
-from mnist_adder.designs.presets import PRESETS
+from mnist_adder import models
+from mnist_adder.data import DigitImages, MNISTAdder, load_images
 from mnist_adder.evaluation import evaluate
-from mnist_adder.training import train
+from mnist_adder.models.presets import PRESETS
 from mnist_adder.training.fast import train_fast
 from mnist_adder.training.stream import Images
+from mnist_adder.training.train import train
 
 Weights = dict[str, Tensor]
-TWO_THREADS = ["fast", designs.DEFAULT]  # few: on a busy machine two threads wait long for each other
+TWO_THREADS = ["fast", models.DEFAULT]  # few: on a busy machine two threads wait long for each other
 WEIGHTS_TOLERANCE = 0.05
 """How far weights may be apart after three steps: the distance's length, by that of the weights."""
 ACCURACY_TOLERANCE = 0.01
 """How far apart joint accuracies on the 3,600 test pairs may then be: a point."""
 LEARNT = 0.4
 """More than this joint accuracy, where guessing has 0.1."""
-NAMES = [*designs.names(), *PRESETS]
+NAMES = [*models.names(), *PRESETS]
 
 # What the other processes run: the names in the order given, a file of weights for each.
 PROCESS = """
@@ -57,21 +57,21 @@ class _Stop(L.Callback):
         self.weights: Weights = {}
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.weights = {name: value.clone() for name, value in pl_module.design.state_dict().items()}  # type: ignore[union-attr]
+        self.weights = {name: value.clone() for name, value in pl_module.model.state_dict().items()}  # type: ignore[union-attr]
         raise _TrainedError
 
 
-def trained(name: str, folder: Path, corpus: Corpus) -> Weights:
+def trained(name: str, folder: Path, data: DigitImages) -> Weights:
     """The weights after three steps on the bundled digits, of ``fast`` after five."""
     if name == "fast":
-        images = Images(corpus.train_images, corpus.train_digits)
+        images = Images(data.train_images, data.train_digits)
         recipe = PRESETS["fast"].recipe.replaced({"batch_size": 256})
         return dict(train_fast(images, seed=7, threads=torch.get_num_threads(), recipe=recipe).state_dict())
     stop = _Stop()
     preset = name if name in PRESETS else None
     with pytest.raises(_TrainedError):
         train(
-            designs.DEFAULT if preset else name,
+            models.DEFAULT if preset else name,
             preset=preset,
             settings={"epochs": 1, "batch_size": 432},
             seed=7,
@@ -84,9 +84,9 @@ def trained(name: str, folder: Path, corpus: Corpus) -> Weights:
 
 def save_all(folder: Path, names: list[str]) -> None:
     """Train the networks named, in that order, and save each one's weights in a file of its name."""
-    corpus = load_corpus("digits")
+    data = load_images("digits")
     for name in names:
-        weights = {key: value.contiguous() for key, value in trained(name, folder, corpus).items()}
+        weights = {key: value.contiguous() for key, value in trained(name, folder, data).items()}
         save_file(weights, folder / f"{name}.safetensors")
 
 
@@ -96,16 +96,16 @@ def distance(one: Weights, other: Weights) -> float:
     return float((vectors[0] - vectors[1]).norm() / vectors[0].norm())
 
 
-def joint_accuracy(weights: Weights, corpus: Corpus) -> float:
-    """Of the default design, on all test pairs."""
-    design = designs.build(designs.DEFAULT)
-    design.load_state_dict(weights)
-    return evaluate(design, MNISTAdder(split="test", corpus=corpus)).joint_accuracy
+def joint_accuracy(weights: Weights, data: DigitImages) -> float:
+    """Of the default model, on all test pairs."""
+    model = models.build(models.DEFAULT)
+    model.load_state_dict(weights)
+    return evaluate(model, MNISTAdder(split="test", data=data)).joint_accuracy
 
 
 @pytest.fixture(scope="module")
-def corpus_of_digits() -> Corpus:
-    return load_corpus("digits")
+def data_of_digits() -> DigitImages:
+    return load_images("digits")
 
 
 Trainings = dict[str, dict[str, Weights]]
@@ -149,24 +149,24 @@ def test_the_same_seed_gives_the_same_weights_in_any_process(trainings: Training
         assert weight.isfinite().all()
 
 
-def test_the_networks_did_learn(trainings: Trainings, corpus_of_digits: Corpus) -> None:
+def test_the_networks_did_learn(trainings: Trainings, data_of_digits: DigitImages) -> None:
     """Else the same weights would say nothing."""
     for name in NAMES:
         preset = name if name in PRESETS else None
-        design = designs.build(designs.DEFAULT if preset else name, preset)
-        untrained = dict(design.named_parameters())
+        model = models.build(models.DEFAULT if preset else name, preset)
+        untrained = dict(model.named_parameters())
         assert all(
             not torch.equal(untrained[key], weight)
             for key, weight in trainings["here"][name].items()
             if key in untrained
         ), name
-    assert joint_accuracy(trainings["here"][designs.DEFAULT], corpus_of_digits) > LEARNT
+    assert joint_accuracy(trainings["here"][models.DEFAULT], data_of_digits) > LEARNT
 
 
-def test_two_threads_are_within_the_tolerance(trainings: Trainings, corpus_of_digits: Corpus) -> None:
-    here, there = (trainings[where][designs.DEFAULT] for where in ("here", "two threads"))
+def test_two_threads_are_within_the_tolerance(trainings: Trainings, data_of_digits: DigitImages) -> None:
+    here, there = (trainings[where][models.DEFAULT] for where in ("here", "two threads"))
     assert distance(here, there) <= WEIGHTS_TOLERANCE
-    accuracies = [joint_accuracy(weights, corpus_of_digits) for weights in (here, there)]
+    accuracies = [joint_accuracy(weights, data_of_digits) for weights in (here, there)]
     assert abs(accuracies[0] - accuracies[1]) <= ACCURACY_TOLERANCE
 
 

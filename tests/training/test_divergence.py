@@ -13,11 +13,12 @@ from tests.attempts import Faults
 from tests.cli.conftest import RunCLI
 from tests.cli.conftest import run_cli as run_cli
 
-from mnist_adder import designs
-from mnist_adder.errors import DesignError, DivergedError
+from mnist_adder import models
+from mnist_adder.errors import DivergedError, ModelError
 from mnist_adder.runs import load_run
-from mnist_adder.training import find_learning_rate, resume, train
 from mnist_adder.training.divergence import RUNAWAY, check_losses, check_weights
+from mnist_adder.training.lr_finder import find_learning_rate
+from mnist_adder.training.train import resume, train
 
 FAR_TOO_HIGH = (
     "train exact-sum",
@@ -25,7 +26,7 @@ FAR_TOO_HIGH = (
     "train --ensemble 2",
     "train exact-sum --set train_on=all --set optimizer=sgd",
     "train exact-sum --set schedule=constant --patience 2",
-    *(f"train {name}" for name in designs.names()),
+    *(f"train {name}" for name in models.names()),
 )
 
 
@@ -59,9 +60,13 @@ class Spoil(L.Callback):
             weight[(0,) * weight.dim()] = math.inf
 
 
-@pytest.mark.parametrize("average", ["none", "ema"])
-def test_the_last_good_weights_are_kept(average: str, faults: Faults, tmp_path: Path) -> None:
-    settings: dict[str, str | float] = {"average": average, "schedule": "constant", "train_on": "all"}
+@pytest.mark.parametrize("weight_averaging", ["none", "ema"])
+def test_the_last_good_weights_are_kept(weight_averaging: str, faults: Faults, tmp_path: Path) -> None:
+    settings: dict[str, str | float] = {
+        "weight_averaging": weight_averaging,
+        "schedule": "constant",
+        "train_on": "all",
+    }
     whole = train("exact-sum", settings={**settings, "epochs": 1}, dataset="digits", run_dir=tmp_path / "1")
     folder = tmp_path / "run"
     with faults("weights that are infinite after an epoch"):
@@ -75,7 +80,7 @@ def test_the_last_good_weights_are_kept(average: str, faults: Faults, tmp_path: 
                 run_dir=folder,
                 callbacks=[Spoil(2)],
             )
-        kept, expected = load_run(folder).load_design(), whole.load_design().state_dict()
+        kept, expected = load_run(folder).load_model(), whole.load_model().state_dict()
         assert all(torch.equal(values, expected[name]) for name, values in kept.state_dict().items())
         assert len(load_run(folder).metrics) == 1
         assert resume(folder).results["epochs"] == 3  # where the loss had not run away by itself
@@ -86,7 +91,7 @@ def test_the_finder_stops_where_the_loss_runs_away(faults: Faults) -> None:
     for attempt in faults.times(20, 2):
         with faults("a range test that begins far too high"):
             lowest = 10 ** chance.uniform(3, 30)
-            with pytest.raises(DesignError, match=r"did not fall|no finite number"):
+            with pytest.raises(ModelError, match=r"did not fall|no finite number"):
                 find_learning_rate(
                     "exact-sum", dataset="digits", lowest=lowest, highest=10 * lowest, steps=30, seed=attempt
                 )
@@ -105,10 +110,10 @@ def test_a_high_loss_is_refused_in_training_alone() -> None:
         check_losses({"train_sum_loss": 2 * RUNAWAY})
 
 
-@pytest.mark.parametrize("name", designs.names())
+@pytest.mark.parametrize("name", models.names())
 def test_a_single_weight_that_is_no_number_is_found(name: str) -> None:
-    design = designs.build(name)
-    check_weights(design)
-    list(design.parameters())[-1].data[-1] = math.nan
+    model = models.build(name)
+    check_weights(model)
+    list(model.parameters())[-1].data[-1] = math.nan
     with pytest.raises(DivergedError, match="no finite numbers"):
-        check_weights(design)
+        check_weights(model)

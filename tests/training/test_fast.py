@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mnist_adder.data import Corpus
-from mnist_adder.designs.exact_sum import ExactSum
+from mnist_adder.data import DigitImages
 from mnist_adder.errors import DataError
+from mnist_adder.models.exact_sum import ExactSum
 from mnist_adder.training import fast, unrolled
 from mnist_adder.training.fast import RECIPE, train_fast
 from mnist_adder.training.stream import IMAGES, LABELS, Images, UnpackedImages, as_windows, batches
@@ -33,9 +33,9 @@ def packed(images: np.ndarray, digits: np.ndarray) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def files(corpus: Corpus) -> dict[str, bytes]:
-    digits = corpus.train_digits[:COUNT].numpy().astype(np.uint8)
-    return packed(corpus.train_images[:COUNT].numpy(), digits)
+def files(data: DigitImages) -> dict[str, bytes]:
+    digits = data.train_digits[:COUNT].numpy().astype(np.uint8)
+    return packed(data.train_images[:COUNT].numpy(), digits)
 
 
 def same(one: ExactSum, other: ExactSum) -> bool:
@@ -43,17 +43,17 @@ def same(one: ExactSum, other: ExactSum) -> bool:
     return all(torch.equal(left, right) for left, right in values)
 
 
-def accuracy(design: ExactSum, images: Tensor, digits: Tensor) -> float:
+def accuracy(model: ExactSum, images: Tensor, digits: Tensor) -> float:
     with torch.inference_mode():
-        return float((design.encode(images.unsqueeze(1) / 255).argmax(1) == digits).float().mean())
+        return float((model.encode(images.unsqueeze(1) / 255).argmax(1) == digits).float().mean())
 
 
-def test_it_learns_in_ten_steps(corpus: Corpus, files: dict[str, bytes]) -> None:
-    design = train_fast(UnpackedImages(files), seed=0, recipe=SMALL)
-    assert not design.training
-    assert all(weight.dtype == torch.float32 for weight in design.parameters())
-    assert accuracy(design, corpus.test_images, corpus.test_digits) > 0.7
-    assert accuracy(ExactSum("fast").eval(), corpus.test_images, corpus.test_digits) < 0.4
+def test_it_learns_in_ten_steps(data: DigitImages, files: dict[str, bytes]) -> None:
+    model = train_fast(UnpackedImages(files), seed=0, recipe=SMALL)
+    assert not model.training
+    assert all(weight.dtype == torch.float32 for weight in model.parameters())
+    assert accuracy(model, data.test_images, data.test_digits) > 0.7
+    assert accuracy(ExactSum("fast").eval(), data.test_images, data.test_digits) < 0.4
 
 
 def test_one_thread_or_two_give_the_same_weights_and_another_seed_others(files: dict[str, bytes]) -> None:
@@ -68,8 +68,8 @@ def test_one_thread_or_two_give_the_same_weights_and_another_seed_others(files: 
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_a_corpus_will_do_as_well(corpus: Corpus, files: dict[str, bytes]) -> None:
-    there = Images(corpus.train_images[:COUNT], corpus.train_digits[:COUNT])
+def test_a_data_will_do_as_well(data: DigitImages, files: dict[str, bytes]) -> None:
+    there = Images(data.train_images[:COUNT], data.train_digits[:COUNT])
     assert same(
         train_fast(there, seed=0, recipe=SMALL), train_fast(UnpackedImages(files), seed=0, recipe=SMALL)
     )  # the files are so small that they arrive in one piece
@@ -103,17 +103,17 @@ def test_a_file_of_several_pieces_arrives_whole() -> None:
     assert np.array_equal(stream.digits.numpy(), digits)
 
 
-def test_the_unrolled_network_is_the_design(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_unrolled_network_is_the_model(data: DigitImages, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unrolled, "precision", lambda: torch.float32)
     torch.manual_seed(0)
-    design, recipe = ExactSum("fast"), RECIPE
-    loop = fast._Loop(design, iter(()), recipe, None)
-    images, digits = corpus.train_images[:32], corpus.train_digits[:32]
+    model, recipe = ExactSum("fast"), RECIPE
+    loop = fast._Loop(model, iter(()), recipe, None)
+    images, digits = data.train_images[:32], data.train_digits[:32]
     windows = as_windows(images, torch.float32)
-    wanted = design.encode(images.unsqueeze(1) / 255)
+    wanted = model.encode(images.unsqueeze(1) / 255)
     torch.testing.assert_close(loop.one(windows), wanted, rtol=1e-4, atol=1e-4)
     loss = F.cross_entropy(wanted, digits, label_smoothing=recipe.label_smoothing)
-    slopes = torch.autograd.grad(loss * len(digits) / recipe.batch_size, list(design.parameters()))
+    slopes = torch.autograd.grad(loss * len(digits) / recipe.batch_size, list(model.parameters()))
     nothing = [torch.zeros_like(weight) for weight in loop.parameters]
     found = loop._gradients(loop.one, windows, digits)
     for weight, slope, one, other in zip(loop.weights, slopes, found, nothing, strict=True):

@@ -22,12 +22,13 @@ from tests.cli.conftest import run_cli as run_cli
 from tests.training.commands import assert_same_end
 
 from mnist_adder.errors import RunError
-from mnist_adder.files import write_text
 from mnist_adder.reports import report
 from mnist_adder.runs import Run, load_run
-from mnist_adder.training import resume, train, train_ensemble
+from mnist_adder.safe_io import write_text
+from mnist_adder.training.ensemble import resume, train_ensemble
+from mnist_adder.training.train import train
 
-SETTINGS: dict[str, str | float] = {"epochs": 2, "average": "none"}
+SETTINGS: dict[str, str | float] = {"epochs": 2, "weight_averaging": "none"}
 
 
 @contextmanager
@@ -113,7 +114,7 @@ def test_an_ensemble_on_a_full_disk_carries_on_as_a_whole(tmp_path: Path) -> Non
             callbacks=lambda: [FullFromEpoch(1, 1000)],
         )
     assert str(failed.value).endswith(f"carry on with: mnist-adder train --resume {folder}")
-    assert resume(folder).results["members"] == 2
+    assert resume(folder).results["ensemble_size"] == 2
 
 
 def test_a_file_on_a_full_disk_stays_as_it_was(faults: Faults, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from mnist_adder.data import MNISTAdder, load_corpus
+from mnist_adder.data import MNISTAdder, load_images
 from mnist_adder.evaluation import evaluate
-from mnist_adder.training import train
+from mnist_adder.training.train import train
 
 pytestmark = pytest.mark.gpu
 
@@ -21,6 +21,6 @@ def test_a_run_is_trained_on_the_gpu_and_answers_the_same_on_a_processor(tmp_pat
     assert torch.cuda.max_memory_allocated() > before
     assert run.results["device"] == torch.cuda.get_device_name()
     assert run.results["joint_accuracy"] > 0.9
-    dataset = MNISTAdder(split="test", corpus=load_corpus("digits"))
-    metrics = dataclasses.asdict(evaluate(run.load_design(), dataset))
+    dataset = MNISTAdder(split="test", data=load_images("digits"))
+    metrics = dataclasses.asdict(evaluate(run.load_model(), dataset))
     assert metrics["joint_accuracy"] == pytest.approx(run.results["joint_accuracy"], abs=0.003)

@@ -17,7 +17,7 @@ from tests.training.commands import Command, assert_same_end
 
 from mnist_adder.runs import load_run
 
-SMALL = ("--dataset", "digits", "--epochs", "3", "--set", "average=swa", "--set", "average_start=0.3")
+SMALL = ("--dataset", "digits", "--epochs", "3", "--set", "weight_averaging=swa", "--set", "swa_start=0.3")
 EARLY = (
     "--dataset",
     "digits",

@@ -9,14 +9,14 @@ from pathlib import Path
 from rich.console import Console
 
 from mnist_adder.runs import Run
-from mnist_adder.training import Progress, train
-from mnist_adder.training.progress import HEADER, epoch_line
+from mnist_adder.training.progress import HEADER, Progress, epoch_line
+from mnist_adder.training.train import train
 
 
 def printed(folder: Path, *, terminal: bool) -> tuple[str, Run]:
     text = io.StringIO()
     console = Console(file=text, force_terminal=terminal, width=120, color_system=None)
-    settings: dict[str, str | float] = {"epochs": 2, "average": "none"}
+    settings: dict[str, str | float] = {"epochs": 2, "weight_averaging": "none"}
     run = train(
         "exact-sum", settings=settings, dataset="digits", run_dir=folder, callbacks=[Progress(console)]
     )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from mnist_adder.designs.argmax_regression import ArgmaxRegression
-from mnist_adder.designs.blocks import add_distributions
+from mnist_adder.models.argmax_regression import ArgmaxRegression
+from mnist_adder.models.layers import add_distributions
 from mnist_adder.worksheet import Worksheet, autograd
 from mnist_adder.worksheet.book import Cell
 from mnist_adder.worksheet.check import Sheets

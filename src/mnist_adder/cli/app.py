@@ -47,7 +47,7 @@ DataDir = Annotated[
     Path | None,
     typer.Option(help="The four MNIST files. Default: MNIST_ADDER_DATA, the cache, download."),
 ]
-Design = Annotated[str, typer.Argument(help="Which design: see mnist-adder designs.")]
+Model = Annotated[str, typer.Argument(help="Which model: see mnist-adder models.")]
 Seed = Annotated[int, typer.Option(help="Of weights, order, numbers and augmentation.")]
 Dataset = Annotated[
     Literal["auto", "mnist", "digits"], typer.Option(help="auto: MNIST, else scikit-learn's digits.")
@@ -55,7 +55,7 @@ Dataset = Annotated[
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe; repeatable.")
 ]
-DEFAULT_DESIGN = "exact-sum"  # designs.DEFAULT, which would import torch
+DEFAULT_MODEL = "exact-sum"  # models.DEFAULT, which would import torch
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 

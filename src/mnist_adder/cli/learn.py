@@ -7,24 +7,24 @@ from typing import Annotated
 
 import typer
 
-from mnist_adder.cli.app import DEFAULT_DESIGN, DataDir, Dataset, Design, Seed, Settings, app
+from mnist_adder.cli.app import DEFAULT_MODEL, DataDir, Dataset, Model, Seed, Settings, app
 from mnist_adder.cli.output import make_console, notifier, own_command, print_comparison, print_metrics
 from mnist_adder.errors import MnistAdderError
 
 
 @app.command(epilog="Example: mnist-adder train logit-mlp --epochs 3 --set learning_rate=0.001")
 def train(
-    design: Design = DEFAULT_DESIGN,
+    model: Model = DEFAULT_MODEL,
     preset: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Another network of the design: fast, best, tiny, ...", show_default=False
+            metavar="NAME", help="Another network of the model: fast, best, tiny, ...", show_default=False
         ),
     ] = None,
     ensemble: Annotated[
         int, typer.Option(min=1, metavar="K", help="Train K networks that answer together.")
     ] = 1,
-    epochs: Annotated[int | None, typer.Option(help="Default: the design's own.", show_default=False)] = None,
+    epochs: Annotated[int | None, typer.Option(help="Default: the model's own.", show_default=False)] = None,
     seed: Seed = 0,
     dataset: Dataset = "auto",
     data_dir: DataDir = None,
@@ -45,7 +45,7 @@ def train(
         typer.Option(metavar="RUN", help="Carry on a stopped run, as it was begun.", show_default=False),
     ] = None,
 ) -> None:
-    """Train a design, evaluate it on all test pairs, leave a run folder with a report.
+    """Train a model, evaluate it on all test pairs, leave a run folder with a report.
 
     Curves while it trains: tensorboard --logdir runs
     """
@@ -55,19 +55,21 @@ def train(
         if value is not None:
             changed[name] = str(value)
 
-    from mnist_adder import training
+    from mnist_adder.training import ensemble as training
+    from mnist_adder.training.distributed import is_rank_zero
+    from mnist_adder.training.progress import Progress
 
-    console.quiet = not training.is_first_process()  # of several processes one speaks
+    console.quiet = not is_rank_zero()  # of several processes one speaks
     notify = notifier(console)
     try:
         if resume is not None:
             run = training.resume(
-                resume, data_dir=data_dir, notify=notify, callbacks=lambda: [training.Progress(console)]
+                resume, data_dir=data_dir, notify=notify, callbacks=lambda: [Progress(console)]
             )
         else:
             run = training.train_ensemble(
                 ensemble,
-                design,
+                model,
                 preset=preset,
                 settings=changed,
                 seed=seed,
@@ -77,7 +79,7 @@ def train(
                 devices=devices,
                 nodes=nodes,
                 notify=notify,
-                callbacks=lambda: [training.Progress(console)],
+                callbacks=lambda: [Progress(console)],
             )
     except KeyboardInterrupt as stopped:
         if stopped.args:  # the run's folder
@@ -85,7 +87,7 @@ def train(
         else:
             notify("Stopped. There was no run yet.")
         raise typer.Exit(130) from None
-    if not training.is_first_process():
+    if not is_rank_zero():
         return  # the first one prints
     from mnist_adder.reports import report
 
@@ -98,7 +100,7 @@ def train(
 
 @app.command(name="find-lr", epilog="Example: mnist-adder find-lr shared-trunk --set batch_size=512")
 def find_lr(
-    design: Design = DEFAULT_DESIGN,
+    model: Model = DEFAULT_MODEL,
     seed: Seed = 0,
     dataset: Dataset = "auto",
     data_dir: DataDir = None,
@@ -111,12 +113,12 @@ def find_lr(
     from rich.progress import Progress
 
     from mnist_adder.reports import range_test, save_figure
-    from mnist_adder.training import find_learning_rate
+    from mnist_adder.training.lr_finder import find_learning_rate
 
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("steps")
         test = find_learning_rate(
-            design,
+            model,
             settings=_parse_settings(settings or []),
             seed=seed,
             dataset=dataset,
@@ -125,23 +127,23 @@ def find_lr(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     rate = f"{test.suggestion:.2g}"
-    picture, table = out / f"{design}.png", out / f"{design}.csv"
-    title = f"{design} on {test.dataset}"
+    picture, table = out / f"{model}.png", out / f"{model}.csv"
+    title = f"{model} on {test.dataset}"
     save_figure(
         range_test(test.learning_rates, test.losses, test.smoothed_losses, test.suggestion, title), picture
     )
     test.save(table)
-    print(f"Suggested learning rate of {design} on {test.dataset}: {rate}")
+    print(f"Suggested learning rate of {model} on {test.dataset}: {rate}")
     print(f"\nThe curve lies in {picture} and {table}")
-    print(f"Next:  {own_command()} train {design} --set learning_rate={rate}")
+    print(f"Next:  {own_command()} train {model} --set learning_rate={rate}")
 
 
 @app.command(epilog="Example: mnist-adder compare exact-sum learned-sum --seeds 3 --epochs-scale 0.5")
 def compare(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[DESIGN]...", help="Default: all.", show_default=False)
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Default: all.", show_default=False)
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each design, with the seeds 0, 1, ...")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each model, with the seeds 0, 1, ...")] = 3,
     epochs_scale: Annotated[float, typer.Option(help="Times the recipes' epochs.")] = 1.0,
     dataset: Dataset = "auto",
     data_dir: DataDir = None,
@@ -150,24 +152,26 @@ def compare(
     ),
     out: Annotated[Path, typer.Option(help="Where table, plots and JSON go.")] = Path("results/comparison"),
 ) -> None:
-    """Train designs side by side and compare them; called again, it carries on."""
+    """Train models side by side and compare them; called again, it carries on."""
     console = make_console(stderr=True)
 
-    from mnist_adder import designs, training
+    from mnist_adder import models
     from mnist_adder.evaluation.compare import compare as compare_runs
     from mnist_adder.reports import save_comparison
+    from mnist_adder.training.progress import Progress
+    from mnist_adder.training.sweep import train_series
 
     notify = notifier(console)
     try:
-        runs = training.train_series(
-            names or designs.names(),
+        runs = train_series(
+            names or models.names(),
             runs_dir,
             seeds=seeds,
             epochs_scale=epochs_scale,
             dataset=dataset,
             data_dir=data_dir,
             notify=notify,
-            callbacks=lambda: [training.Progress(console)],
+            callbacks=lambda: [Progress(console)],
         )
     except KeyboardInterrupt:
         notify("Stopped. The same command carries on.")

@@ -1,4 +1,4 @@
-"""The commands that look at what was learned: evaluate, predict, designs, report."""
+"""The commands that look at what was learned: evaluate, predict, models, report."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def evaluate(
     config = opened.config
     about = {
         "run": str(run),
-        "design": config.design,
+        "model": config.model,
         "preset": config.preset,
-        "members": config.members,
+        "ensemble_size": config.ensemble_size,
         "dataset": config.dataset,
         "split": split,
         "tta": tta,
@@ -84,28 +84,28 @@ def predict(
     console.print(bars("digit", answer.digit_probabilities), bars("sum", answer.sum_probabilities))
 
 
-@app.command(epilog="Example: mnist-adder designs")
-def designs(as_json: AsJson = False) -> None:
-    """List the designs: parameters, how the inputs meet, losses, source."""
-    from mnist_adder import designs as registry
+@app.command(epilog="Example: mnist-adder models")
+def models(as_json: AsJson = False) -> None:
+    """List the models: parameters, how the inputs meet, losses, source."""
+    from mnist_adder import models as registry
 
     rows: list[dict[str, Any]] = [
         {
             "name": name,
-            "parameters": design().parameter_count(),
-            "meeting": design.meeting,
-            "losses": design.objective,
-            "source": design.source.title if design.source else "ours",
-            "presets": {preset: made.purpose for preset, made in design.presets.items()},
+            "parameters": model().parameter_count(),
+            "fusion": model.fusion,
+            "losses": model.objective,
+            "source": model.source.title if model.source else "ours",
+            "presets": {preset: made.purpose for preset, made in model.presets.items()},
         }
-        for name, design in ((name, registry.get(name)) for name in registry.names())
+        for name, model in ((name, registry.get(name)) for name in registry.names())
     ]
     if as_json:
-        print(json.dumps({"designs": rows}))
+        print(json.dumps({"models": rows}))
         return
-    table = make_table("design", "parameters", "how the inputs meet", "losses", "source")
+    table = make_table("model", "parameters", "how the inputs meet", "losses", "source")
     for row in rows:
-        table.add_row(row["name"], f"{row['parameters']:,}", row["meeting"], row["losses"], row["source"])
+        table.add_row(row["name"], f"{row['parameters']:,}", row["fusion"], row["losses"], row["source"])
     console = make_console()
     console.print(table)
     for row in rows:

@@ -82,7 +82,7 @@ def print_metrics(results: Mapping[str, Any]) -> None:
         "mean of the two": "mean_accuracy",
         "product of the two": "product_accuracy",
         "digit answer the same for all ten numbers": "digit_consistency",
-        "sum answer contradicts the digit answer": "contradiction",
+        "sum answer contradicts the digit answer": "inconsistency",
     }
     asked = f"{results['pairs']:,} {results.get('split', 'test')} pairs"
     how = ", with test-time augmentation" if results.get("tta") else ""
@@ -95,13 +95,13 @@ def print_metrics(results: Mapping[str, Any]) -> None:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Print the designs side by side, and what follows from it."""
+    """Print the models side by side, and what follows from it."""
     from mnist_adder.evaluation.findings import findings
 
-    table = make_table("design", "parameters", "multiply-adds", "seconds", "digit", "sum", "both")
+    table = make_table("model", "parameters", "multiply-adds", "seconds", "digit", "sum", "both")
     for row in comparison.rows:
         table.add_row(
-            row.design,
+            row.model,
             f"{row.parameters:,}",
             f"{row.multiply_adds:,}",
             row.seconds(1),

@@ -25,7 +25,7 @@ def worksheet(
         raise MnistAdderError(f"{out} is no name for a worksheet: it must end in .xlsx.")
     if not out.parent.is_dir():
         raise MnistAdderError(f"There is no folder {out.parent}. Make it, or name another with --out.")
-    from mnist_adder.files import write_bytes
+    from mnist_adder.safe_io import write_bytes
     from mnist_adder.worksheet import build_worksheet
 
     written = build_worksheet()

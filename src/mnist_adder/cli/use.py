@@ -80,7 +80,7 @@ def _write(run: Run, path: Path, *, int8: bool, data_dir: Path | None) -> None:
         export_run(run, path)
         return
     from mnist_adder.data import MNISTAdder
-    from mnist_adder.inference.quantise import CALIBRATION_IMAGES
+    from mnist_adder.inference.int8 import CALIBRATION_IMAGES
 
     if not (run.folder / "model.onnx").exists():
         export_run(run)

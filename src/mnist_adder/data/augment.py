@@ -15,17 +15,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mnist_adder.errors import DesignError
+from mnist_adder.errors import ModelError
 
 _LARGEST = {
     "rotation_degrees": 180.0,
     "translation_pixels": math.inf,
     "scale": 1.0,
     "shear_degrees": 90.0,
-    "warp_pixels": math.inf,
-    "stroke_pixels": 1.0,
+    "elastic_sigma": math.inf,
+    "stroke_jitter": 1.0,
 }
-_CLOSED = {"rotation_degrees", "stroke_pixels"}  # may reach their largest
+_CLOSED = {"rotation_degrees", "stroke_jitter"}  # may reach their largest
 _KNOTS = 5  # in a row: where a warp is drawn; between them it is smooth
 
 
@@ -36,7 +36,7 @@ class Augment:
     With every amount at 0 the images come back untouched, the very same tensor.
 
     Raises:
-        DesignError: a setting outside the range given for it.
+        ModelError: a setting outside the range given for it.
     """
 
     rotation_degrees: float = 0.0
@@ -47,13 +47,13 @@ class Augment:
     """Enlarged by a factor between 1 - scale and 1 + scale; 0 to below 1."""
     shear_degrees: float = 0.0
     """Slanted sideways by up to this angle either way; 0 to below 90."""
-    warp_pixels: float = 0.0
+    elastic_sigma: float = 0.0
     """Bent like rubber: each place moved by about this far (standard deviation), neighbours alike; 0 or more.
 
     Elastic distortion, as in Simard, Steinkraus and Platt, "Best practices for convolutional neural networks
     applied to visual document analysis", 2003; drawn on 5x5 knots instead of being blurred."""
 
-    stroke_pixels: float = 0.0
+    stroke_jitter: float = 0.0
     """Strokes made wider or narrower by up to about this far on either side; 0..1. Each pixel goes up to this
     share of the way to the brightest, or the darkest, of the nine around it."""
 
@@ -65,7 +65,7 @@ class Augment:
         for name, largest in _LARGEST.items():
             value = getattr(self, name)
             if not (0 <= value <= largest if name in _CLOSED else 0 <= value < largest):
-                raise DesignError(f"The augmentation's {name} is {value}: it must be 0 to {largest:g}.")
+                raise ModelError(f"The augmentation's {name} is {value}: it must be 0 to {largest:g}.")
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Change each image of a batch.
@@ -84,20 +84,20 @@ class Augment:
         # Under autocast the product would be bfloat16, and bfloat16 cannot tell neighbouring pixels apart.
         with torch.autocast(images.device.type, enabled=False):
             grid = (theta @ _basis(height, width, images.device)).view(count, height, width, 2)
-            if self.warp_pixels:
+            if self.elastic_sigma:
                 knots = torch.randn(count, 2, _KNOTS**2, generator=generator, device=generator.device)
-                moved = knots @ _bumps(height, width, images.device) * (self.warp_pixels * 2 / width)
+                moved = knots @ _bumps(height, width, images.device) * (self.elastic_sigma * 2 / width)
                 grid = grid + moved.transpose(1, 2).view(count, height, width, 2)
         changed = F.grid_sample(
             images, grid, mode=self.interpolation, padding_mode="zeros", align_corners=False
         )
         if self.interpolation == "bicubic":
             changed = changed.clamp_(0, 1)  # it overshoots beside edges
-        return self._set_strokes(changed, generator) if self.stroke_pixels else changed
+        return self._set_strokes(changed, generator) if self.stroke_jitter else changed
 
     def _set_strokes(self, images: Tensor, generator: torch.Generator) -> Tensor:
         share = torch.rand(len(images), 1, 1, 1, generator=generator, device=generator.device)
-        share = (share * 2 - 1) * self.stroke_pixels
+        share = (share * 2 - 1) * self.stroke_jitter
         wider, narrower = F.max_pool2d(images, 3, 1, 1), -F.max_pool2d(-images, 3, 1, 1)
         return images + share.abs() * (torch.where(share > 0, wider, narrower) - images)
 

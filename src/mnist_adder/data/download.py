@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 
 import pooch
 
-from mnist_adder.data.release import ReleaseFile
+from mnist_adder.data.manifest import ManifestFile
 from mnist_adder.errors import DataError
-from mnist_adder.files import write_bytes
+from mnist_adder.safe_io import write_bytes
 
 if TYPE_CHECKING:
     from requests import Response
@@ -57,7 +57,7 @@ def cache_folder() -> Path:
         raise DataError(f"{CACHE_VARIABLE} is {base}: there is no such home folder. Name a folder.") from None
 
 
-def fetch(files: Sequence[ReleaseFile], folder: Path, mirrors: Sequence[str]) -> None:
+def fetch(files: Sequence[ManifestFile], folder: Path, mirrors: Sequence[str]) -> None:
     """Download ``files`` as ``name.gz`` into ``folder``, from the first mirror that has them whole.
 
     A file that already stands there is replaced, and only by a whole and right one. Progress is shown on
@@ -89,7 +89,7 @@ class _MirrorError(Exception):
 class _Probe:
     """Asks in a thread of its own, from now on, whether a mirror serves a file."""
 
-    def __init__(self, mirror: str, file: ReleaseFile) -> None:
+    def __init__(self, mirror: str, file: ManifestFile) -> None:
         self._url = f"{mirror}{file.name}.gz"
         self._deadline = time.monotonic() + PROBE_SECONDS
         self._reason: str | None = "gives no answer"
@@ -169,7 +169,7 @@ def _take_only_a_file(response: Response, **_: object) -> None:
     response.raw.headers.pop("Content-Encoding", None)
 
 
-def _download(mirror: str, file: ReleaseFile) -> bytes:
+def _download(mirror: str, file: ManifestFile) -> bytes:
     """The packed file from one mirror, checked."""
     try:
         content = _Transfer(f"{mirror}{file.name}.gz", file.packed_bytes).wait()

@@ -1,6 +1,6 @@
 """Where the images come from: a folder, the cache, a download, or the digits bundled with scikit-learn.
 
-In: which dataset, and perhaps a folder. Out: a :class:`Corpus` whose every byte is known. Next: pairs.
+In: which dataset, and perhaps a folder. Out: a :class:`DigitImages` whose every byte is known. Next: pairs.
 
 What counts as MNIST is settled by the SHA-256 of the unpacked content: a file that is truncated, damaged,
 swapped with another or from a different dataset is named in an error and never used.
@@ -15,12 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mnist_adder.data.bundled import bundled_digits
-from mnist_adder.data.corpus import Corpus, corpus_from_arrays
 from mnist_adder.data.idx import parse_idx, unpack
-from mnist_adder.data.release import MNIST, Release, ReleaseFile
+from mnist_adder.data.images import DigitImages, images_from_arrays
+from mnist_adder.data.manifest import MNIST, Manifest, ManifestFile
+from mnist_adder.data.sklearn_digits import load_sklearn_digits
 from mnist_adder.errors import DataError
-from mnist_adder.task import DIGITS
+from mnist_adder.types import DIGITS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,13 +32,13 @@ DATA_VARIABLE = "MNIST_ADDER_DATA"
 DatasetName = Literal["auto", "mnist", "digits"]
 
 
-def load_corpus(
+def load_images(
     dataset: DatasetName = "auto",
     data_dir: Path | str | None = None,
     notify: Callable[[str], None] | None = None,
     *,
-    release: Release = MNIST,
-) -> Corpus:
+    release: Manifest = MNIST,
+) -> DigitImages:
     """Load a dataset from the first place that has it.
 
     MNIST comes from ``data_dir``, else from the folder that the environment variable ``MNIST_ADDER_DATA``
@@ -61,7 +61,7 @@ def load_corpus(
     if dataset == "digits":
         if data_dir is not None:
             raise DataError(f"The dataset digits needs no folder, {data_dir} was given: drop one of the two.")
-        return bundled_digits()
+        return load_sklearn_digits()
     if data_dir is not None:
         return _read_folder(_at_home(data_dir), release)
     if named := os.environ.get(DATA_VARIABLE):
@@ -72,7 +72,7 @@ def load_corpus(
         if dataset == "mnist":
             raise
         _fall_back(error, notify)
-        return bundled_digits()
+        return load_sklearn_digits()
 
 
 def _at_home(folder: Path | str) -> Path:
@@ -90,7 +90,7 @@ def _fall_back(error: DataError, notify: Callable[[str], None] | None) -> None:
         notify(message)
 
 
-def _fill_cache(release: Release, notify: Callable[[str], None] | None) -> Path:
+def _fill_cache(release: Manifest, notify: Callable[[str], None] | None) -> Path:
     """Make the cache whole: what is missing from it, or not as published, is downloaded."""
     from mnist_adder.data.download import cache_folder, fetch  # late: it brings an HTTP client along
 
@@ -118,7 +118,7 @@ def _fill_cache(release: Release, notify: Callable[[str], None] | None) -> Path:
     return folder
 
 
-def _is_published(path: Path, file: ReleaseFile) -> bool | None:
+def _is_published(path: Path, file: ManifestFile) -> bool | None:
     """Whether a packed file is the published one; None where there is none to be read."""
     try:
         if path.stat().st_size != file.packed_bytes:
@@ -128,7 +128,7 @@ def _is_published(path: Path, file: ReleaseFile) -> bool | None:
         return None
 
 
-def _read_folder(folder: Path, release: Release, named: str = "") -> Corpus:
+def _read_folder(folder: Path, release: Manifest, named: str = "") -> DigitImages:
     """Read the four files of a folder, each of which must hold the published content."""
     try:
         paths = _locate(folder, release, named)
@@ -137,12 +137,12 @@ def _read_folder(folder: Path, release: Release, named: str = "") -> Corpus:
     train_images, train_digits, test_images, test_digits = (
         _read_file(path, file, release) for path, file in zip(paths, release.files, strict=True)
     )
-    return corpus_from_arrays(
+    return images_from_arrays(
         "mnist", f"MNIST, from {folder}", (train_images, train_digits), (test_images, test_digits)
     )
 
 
-def _locate(folder: Path, release: Release, named: str) -> list[Path]:
+def _locate(folder: Path, release: Manifest, named: str) -> list[Path]:
     """The paths of the four files, each packed or not."""
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}{named}. Name the one that holds the four MNIST files.")
@@ -158,7 +158,7 @@ def _locate(folder: Path, release: Release, named: str) -> list[Path]:
     return paths
 
 
-def _read_file(path: Path, file: ReleaseFile, release: Release) -> NDArray[np.uint8]:
+def _read_file(path: Path, file: ManifestFile, release: Manifest) -> NDArray[np.uint8]:
     """Read one file; unless its content is the published one, say what is wrong with it."""
     content = unpack(path)
     array = parse_idx(content, path)
@@ -168,7 +168,7 @@ def _read_file(path: Path, file: ReleaseFile, release: Release) -> NDArray[np.ui
     return array
 
 
-def _difference(array: NDArray[np.uint8], digest: str, file: ReleaseFile, release: Release) -> str:
+def _difference(array: NDArray[np.uint8], digest: str, file: ManifestFile, release: Manifest) -> str:
     """How a well-formed file differs from the published one, to go on from its name."""
     for other in release.files:
         if digest == other.sha256:

@@ -1,19 +1,19 @@
-"""From a trained design to numbers that are counted: every image with each of the ten numbers."""
+"""From a trained model to numbers that are counted: every image with each of the ten numbers."""
 
 from mnist_adder.evaluation.evaluate import answer, evaluate, evaluate_run
 from mnist_adder.evaluation.examples import Examples, pick_mistakes, pick_samples
-from mnist_adder.evaluation.metrics import Answers, Metrics, ask, gather, measure
+from mnist_adder.evaluation.metrics import Metrics, PairPredictions, ask, compute_metrics, gather
 
 __all__ = [
-    "Answers",
     "Examples",
     "Metrics",
+    "PairPredictions",
     "answer",
     "ask",
+    "compute_metrics",
     "evaluate",
     "evaluate_run",
     "gather",
-    "measure",
     "pick_mistakes",
     "pick_samples",
 ]

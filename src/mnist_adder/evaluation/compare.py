@@ -1,4 +1,4 @@
-"""Comparing designs: what their runs have in common, how far chance goes, and what follows in words.
+"""Comparing models: what their runs have in common, how far chance goes, and what follows in words.
 
 Results of finished runs come in, a Comparison goes out; reports write it down. Nothing is trained here.
 """
@@ -20,9 +20,9 @@ _SAME = ("dataset", "data_sha256", "pairs", "device", "precision", "threads", "v
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A design or preset: means over its seeds, and the standard deviations (n - 1), 0 for a single seed."""
+    """A model or preset: means over its seeds, and the standard deviations (n - 1), 0 for a single seed."""
 
-    design: str  # or preset, as network_name says it
+    model: str  # or preset, as network_name says it
     seeds: list[int]
     epochs: int
     parameters: int
@@ -33,8 +33,8 @@ class Row:
     sum_accuracy_std: float
     joint_accuracy_mean: float
     joint_accuracy_std: float
-    contradiction_mean: float
-    contradiction_std: float
+    inconsistency_mean: float
+    inconsistency_std: float
     train_seconds_mean: float
     train_seconds_std: float
 
@@ -56,7 +56,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Designs side by side, the best joint accuracy first, and what can be said of them."""
+    """Models side by side, the best joint accuracy first, and what can be said of them."""
 
     rows: list[Row]
     protocol: dict[str, Any]  # what all runs share
@@ -83,7 +83,7 @@ def compare(runs: Sequence[dict[str, Any]]) -> Comparison:
     names = dict.fromkeys(network_name(result) for result in runs)
     rows = [_row(name, [result for result in runs if network_name(result) == name]) for name in names]
     return Comparison(
-        rows=sorted(rows, key=lambda row: (-row.joint_accuracy_mean, row.design)),
+        rows=sorted(rows, key=lambda row: (-row.joint_accuracy_mean, row.model)),
         protocol={name: first[name] for name in _SAME},
         commits=sorted({result["commit"] for result in runs if result["commit"]}),
         runs=list(runs),
@@ -113,11 +113,11 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> tuple[
 
 def _row(name: str, results: list[dict[str, Any]]) -> Row:
     spread: dict[str, float] = {}
-    for figure in ("digit_accuracy", "sum_accuracy", "joint_accuracy", "contradiction", "train_seconds"):
+    for figure in ("digit_accuracy", "sum_accuracy", "joint_accuracy", "inconsistency", "train_seconds"):
         spread[f"{figure}_mean"], spread[f"{figure}_std"] = mean_std([result[figure] for result in results])
     first = results[0]
     return Row(
-        design=name,
+        model=name,
         seeds=[result["seed"] for result in results],
         epochs=first["epochs"],
         parameters=first["parameters"],

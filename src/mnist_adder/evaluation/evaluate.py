@@ -1,6 +1,6 @@
-"""Evaluating a trained design on the pairs of a split.
+"""Evaluating a trained model on the pairs of a split.
 
-A design and a dataset come in, Metrics go out; training writes them to results.json and
+A model and a dataset come in, Metrics go out; training writes them to results.json and
 ``mnist-adder evaluate`` prints them.
 """
 
@@ -9,38 +9,38 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mnist_adder.data import MNISTAdder, load_corpus
-from mnist_adder.designs.ensemble import SHIFTS, Ensemble
+from mnist_adder.data import MNISTAdder, load_images
+from mnist_adder.environment import best_device
 from mnist_adder.errors import RunError
-from mnist_adder.evaluation.metrics import Answers, Metrics, ask, gather, measure
-from mnist_adder.machine import best_device
+from mnist_adder.evaluation.metrics import Metrics, PairPredictions, ask, compute_metrics, gather
+from mnist_adder.models.ensemble import SHIFTS, Ensemble
 
 if TYPE_CHECKING:
-    from mnist_adder.designs import Adder
+    from mnist_adder.models import Adder
     from mnist_adder.runs import Run
 
 IMAGES_AT_ONCE = 500
 """Small enough that the activations of a chunk stay near the processor."""
 
 
-def answer(design: Adder, dataset: MNISTAdder) -> Answers:
+def answer(model: Adder, dataset: MNISTAdder) -> PairPredictions:
     """Ask about all pairs of a split: every image with each of the ten numbers, in float32.
 
-    The design's device is used, and its mode is left as it was found.
+    The model's device is used, and its mode is left as it was found.
     """
-    device = next(design.parameters()).device
-    was_training = design.training
-    design.eval()
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
     images, digits = dataset.images.to(device), dataset.digits.to(device)
     pieces = zip(images.split(IMAGES_AT_ONCE), digits.split(IMAGES_AT_ONCE), strict=True)
-    answers = [ask(design, piece.float() / 255, piece_digits) for piece, piece_digits in pieces]
-    design.train(was_training)
+    answers = [ask(model, piece.float() / 255, piece_digits) for piece, piece_digits in pieces]
+    model.train(was_training)
     return gather(answers)
 
 
-def evaluate(design: Adder, dataset: MNISTAdder) -> Metrics:
-    """Count how often a design is right on all pairs of a split; see :func:`answer`."""
-    return measure(answer(design, dataset), dataset.digits)
+def evaluate(model: Adder, dataset: MNISTAdder) -> Metrics:
+    """Count how often a model is right on all pairs of a split; see :func:`answer`."""
+    return compute_metrics(answer(model, dataset), dataset.digits)
 
 
 def evaluate_run(
@@ -62,9 +62,9 @@ def evaluate_run(
         raise RunError(
             f"{run.folder} was trained on all images, the validation images too: they say nothing."
         )
-    corpus = load_corpus(run.config.dataset, data_dir)
-    run.check_data(corpus.sha256, corpus.origin)
-    design = run.load_design()
+    data = load_images(run.config.dataset, data_dir)
+    run.check_data(data.sha256, data.origin)
+    model = run.load_model()
     if augment:
-        design = Ensemble([design], SHIFTS).eval()
-    return evaluate(design.to(best_device()), MNISTAdder(split=split, corpus=corpus))
+        model = Ensemble([model], SHIFTS).eval()
+    return evaluate(model.to(best_device()), MNISTAdder(split=split, data=data))

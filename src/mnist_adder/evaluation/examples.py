@@ -1,7 +1,7 @@
-"""Pairs worth looking at: some as they come, and the mistakes the design was surest of.
+"""Pairs worth looking at: some as they come, and the mistakes the model was surest of.
 
-A design, a dataset and its answers come in; Examples go out, which a run keeps so that reports need
-neither the dataset nor the design.
+A model, a dataset and its answers come in; Examples go out, which a run keeps so that reports need
+neither the dataset nor the model.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from mnist_adder.data import MNISTAdder
-from mnist_adder.designs import Adder
-from mnist_adder.evaluation.metrics import Answers
-from mnist_adder.task import NUMBERS
+from mnist_adder.evaluation.metrics import PairPredictions
+from mnist_adder.models import Adder
+from mnist_adder.types import NUMBERS
 
 COUNT = 24
 """Samples, and at most as many mistakes."""
@@ -45,13 +45,13 @@ class Examples:
         return cls(**{field.name: tensors[f"{prefix}{field.name}"] for field in fields(cls)})
 
 
-def pick_samples(design: Adder, dataset: MNISTAdder) -> Examples:
+def pick_samples(model: Adder, dataset: MNISTAdder) -> Examples:
     """The split's first pairs of an image and a number, the numbers taking turns."""
     rows = torch.arange(min(COUNT, len(dataset.digits)))
-    return _ask(design, dataset, rows, rows * 7 % NUMBERS)
+    return _ask(model, dataset, rows, rows * 7 % NUMBERS)
 
 
-def pick_mistakes(design: Adder, dataset: MNISTAdder, answers: Answers) -> Examples:
+def pick_mistakes(model: Adder, dataset: MNISTAdder, answers: PairPredictions) -> Examples:
     """The pairs that were answered wrong with the highest confidence, each image once, the surest first.
 
     A pair's confidence is that of the wrong answer, and of the surer one if both are wrong. Where an image
@@ -71,18 +71,18 @@ def pick_mistakes(design: Adder, dataset: MNISTAdder, answers: Answers) -> Examp
     turn = (
         numbers - 3 * torch.arange(len(rows)).unsqueeze(1)
     ) % NUMBERS  # (M, 10): 0 for the one whose turn it is
-    return _ask(design, dataset, rows, turn.masked_fill(~as_sure, NUMBERS).argmin(1))
+    return _ask(model, dataset, rows, turn.masked_fill(~as_sure, NUMBERS).argmin(1))
 
 
 @torch.no_grad()
-def _ask(design: Adder, dataset: MNISTAdder, rows: Tensor, numbers: Tensor) -> Examples:
-    device = next(design.parameters()).device
-    was_training = design.training
-    design.eval()
+def _ask(model: Adder, dataset: MNISTAdder, rows: Tensor, numbers: Tensor) -> Examples:
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
     images, digits = dataset.images[rows.to(dataset.device)], dataset.digits[rows.to(dataset.device)]
-    outputs = design(images.to(device).float() / 255, numbers.to(device))
-    sum_probabilities = design.sum_probabilities(outputs)
-    design.train(was_training)
+    outputs = model(images.to(device).float() / 255, numbers.to(device))
+    sum_probabilities = model.sum_probabilities(outputs)
+    model.train(was_training)
     return Examples(
         images=images.squeeze(1).cpu(),
         numbers=numbers.cpu(),

@@ -1,6 +1,6 @@
-"""Asking a design about images with all ten numbers, and counting how often it is right.
+"""Asking a model about images with all ten numbers, and counting how often it is right.
 
-Images and their digits come in, Answers go out of ``ask``, Metrics out of ``measure``. Training uses
+Images and their digits come in, PairPredictions go out of ``ask``, Metrics out of ``measure``. Training uses
 both after every epoch, ``evaluate`` on the test images.
 """
 
@@ -12,15 +12,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mnist_adder.designs import Adder
-from mnist_adder.task import DIGITS, NUMBERS, SUMS
+from mnist_adder.models import Adder
+from mnist_adder.types import DIGITS, NUMBERS, SUMS
 
 BINS = 15
 """Of confidence, equally wide, for reliability; as many as the source of calibration_error has."""
 
 
-class Answers(NamedTuple):
-    """What a design answered to N images, each with the numbers 0..9: row i, column n is one pair."""
+class PairPredictions(NamedTuple):
+    """What a model answered to N images, each with the numbers 0..9: row i, column n is one pair."""
 
     digits: Tensor  # (N, 10) int64, the digit answered
     sums: Tensor  # (N, 10) int64, the sum answered
@@ -41,7 +41,7 @@ class Metrics:
     mean_accuracy: float  # (digit + sum) / 2, as some published solutions score
     product_accuracy: float  # digit * sum, as others do
     digit_consistency: float  # fraction of images whose digit answer is the same for all ten numbers
-    contradiction: float  # how often the sum answered is not the digit answered plus the number
+    inconsistency: float  # how often the sum answered is not the digit answered plus the number
     digit_loss: float
     sum_loss: float
     digit_calibration_error: float  # mean distance of confidence from accuracy, over the bins below
@@ -49,30 +49,30 @@ class Metrics:
     digit_reliability: list[list[float]]  # per bin of confidence: pairs, mean confidence, accuracy
     sum_reliability: list[list[float]]
     joint_accuracy_by_number: list[float]  # 10
-    contradiction_by_number: list[float]  # 10
+    inconsistency_by_number: list[float]  # 10
     digit_confusion: list[list[int]]  # 10 x 10 pairs: row = true digit, column = answer
     sum_confusion: list[list[int]]  # 19 x 19 pairs: row = true sum, column = answer
 
 
 @torch.no_grad()
-def ask(design: Adder, images: Tensor, digits: Tensor) -> Answers:
+def ask(model: Adder, images: Tensor, digits: Tensor) -> PairPredictions:
     """Ask about every image with each of the ten numbers; each image is encoded once.
 
     Args:
-        design: in evaluation mode, on the images' device.
+        model: in evaluation mode, on the images' device.
         images: (N, 1, 28, 28) float32 in [0, 1].
         digits: (N,) int64, the true ones, for the losses.
     """
     count = len(images)
-    features = design.encode(images).float()
+    features = model.encode(images).float()
     numbers = torch.arange(NUMBERS, device=images.device).repeat(count)  # 0..9 for each image in turn
     true_digits = digits.repeat_interleave(NUMBERS)
     with torch.autocast(images.device.type, enabled=False):  # heads are float32, in training's validation too
-        outputs = design.combine(features.repeat_interleave(NUMBERS, 0), numbers)
-        losses = design.losses(outputs, true_digits, true_digits + numbers)
+        outputs = model.combine(features.repeat_interleave(NUMBERS, 0), numbers)
+        losses = model.losses(outputs, true_digits, true_digits + numbers)
     digit_confidences, said_digits = outputs.digit_logits.softmax(1).max(1)
-    sum_confidences, said_sums = design.sum_probabilities(outputs).max(1)
-    return Answers(
+    sum_confidences, said_sums = model.sum_probabilities(outputs).max(1)
+    return PairPredictions(
         said_digits.view(count, NUMBERS),
         said_sums.view(count, NUMBERS),
         digit_confidences.view(count, NUMBERS),
@@ -82,13 +82,15 @@ def ask(design: Adder, images: Tensor, digits: Tensor) -> Answers:
     )
 
 
-def gather(pieces: list[Answers]) -> Answers:
-    """One Answers from those to pieces of the images, in their order."""
+def gather(pieces: list[PairPredictions]) -> PairPredictions:
+    """One PairPredictions from those to pieces of the images, in their order."""
     columns = list(zip(*pieces, strict=True))
-    return Answers(*map(torch.cat, columns[:4]), *(torch.stack(losses).sum() for losses in columns[4:]))
+    return PairPredictions(
+        *map(torch.cat, columns[:4]), *(torch.stack(losses).sum() for losses in columns[4:])
+    )
 
 
-def measure(answers: Answers, digits: Tensor) -> Metrics:
+def compute_metrics(answers: PairPredictions, digits: Tensor) -> Metrics:
     """Count over the answers to N images and their true digits (N,), on any device."""
     said_digits, said_sums = answers.digits, answers.sums
     digits = digits.to(said_digits.device)
@@ -110,7 +112,7 @@ def measure(answers: Answers, digits: Tensor) -> Metrics:
         mean_accuracy=(digit_accuracy + sum_accuracy) / 2,
         product_accuracy=digit_accuracy * sum_accuracy,
         digit_consistency=_fraction((said_digits == said_digits[:, :1]).all(1)),
-        contradiction=_fraction(contradicted),
+        inconsistency=_fraction(contradicted),
         digit_loss=answers.digit_losses.item() / pairs,
         sum_loss=answers.sum_losses.item() / pairs,
         digit_calibration_error=calibration_error(digit_reliability),
@@ -118,7 +120,7 @@ def measure(answers: Answers, digits: Tensor) -> Metrics:
         digit_reliability=digit_reliability,
         sum_reliability=sum_reliability,
         joint_accuracy_by_number=[_fraction(column) for column in joint_right.T],
-        contradiction_by_number=[_fraction(column) for column in contradicted.T],
+        inconsistency_by_number=[_fraction(column) for column in contradicted.T],
         digit_confusion=_confusion(true_digits, said_digits, DIGITS),
         sum_confusion=_confusion(true_sums, said_sums, SUMS),
     )

@@ -1,9 +1,9 @@
 """From any picture and a number to the digit and the sum."""
 
 from mnist_adder.inference.export import export_onnx, export_run
+from mnist_adder.inference.int8 import export_int8
 from mnist_adder.inference.predictor import Predictions, Predictor, check_number, predict
 from mnist_adder.inference.preprocess import preprocess
-from mnist_adder.inference.quantise import export_int8
 from mnist_adder.inference.triton import write_repository
 
 __all__ = [

@@ -1,10 +1,10 @@
-"""A trained design -> model.onnx, which answers without torch and wherever ONNX is read.
+"""A trained model -> model.onnx, which answers without torch and wherever ONNX is read.
 
-A design, or a finished run, comes in; a checked file goes out. Next is the predictor, or any other program
+A model, or a finished run, comes in; a checked file goes out. Next is the predictor, or any other program
 that reads ONNX.
 
 Traced by torch's older exporter: it takes a moment where the newer one takes seconds, and knows all
-that the designs do; the newer one lacks the shift in binary-sum (torch 2.13). The graph is then folded by
+that the models do; the newer one lacks the shift in binary-sum (torch 2.13). The graph is then folded by
 onnxruntime, with none of its own operators, and simplified. Opset 17 is the standard's of 2022, which most
 readers know.
 """
@@ -23,18 +23,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_adder.errors import DesignError, RunError
-from mnist_adder.files import write_bytes
+from mnist_adder.errors import ModelError, RunError
 from mnist_adder.inference.predictor import MODEL
-from mnist_adder.inference.session import INPUTS, OUTPUTS, ask, open_session, seal
+from mnist_adder.inference.session import INPUTS, OUTPUTS, append_checksum, ask, open_session
 from mnist_adder.inference.simplify import simplify
 from mnist_adder.runs import load_run
-from mnist_adder.task import NUMBERS, SIDE
+from mnist_adder.safe_io import write_bytes
+from mnist_adder.types import NUMBERS, SIDE
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from mnist_adder.designs import Adder
+    from mnist_adder.models import Adder
     from mnist_adder.runs import Run
 
 OPSET = 17
@@ -49,10 +49,10 @@ _RESULTS = (
     "joint_accuracy",
     "digit_accuracy",
     "sum_accuracy",
-    "contradiction",
+    "inconsistency",
     "parameters",
     "epochs",
-    "kept_epoch",
+    "best_epoch",
     "train_seconds",
 )
 
@@ -66,23 +66,23 @@ def export_run(run: Run | str | Path, path: Path | None = None) -> Path:
 
     Raises:
         RunError: there is no such run, or its training did not end.
-        DesignError: see :func:`export_onnx`.
+        ModelError: see :func:`export_onnx`.
     """
     opened = load_run(run) if isinstance(run, str | Path) else run
     path = opened.folder / MODEL if path is None else path
-    export_onnx(opened.load_design(), path, metadata=describe(opened.results))
+    export_onnx(opened.load_model(), path, metadata=describe(opened.results))
     return path
 
 
 def describe(results: Mapping[str, Any]) -> dict[str, str]:
     """What model.onnx says about itself, from the content of results.json.
 
-    Keys: ``design``, ``mnist-adder`` (its version), ``dataset``, ``seed``, ``commit`` where there is one, and
+    Keys: ``model``, ``mnist-adder`` (its version), ``dataset``, ``seed``, ``commit`` where there is one, and
     ``results``, a JSON object with ``joint_accuracy`` and others, as fractions.
     """
     commit = results.get("commit")
     return {
-        "design": results["design"],
+        "model": results["model"],
         "mnist-adder": results["versions"]["mnist-adder"],
         "dataset": results["dataset"],
         "seed": str(results["seed"]),
@@ -91,52 +91,52 @@ def describe(results: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def export_onnx(design: Adder, path: Path, *, metadata: Mapping[str, str]) -> None:
-    """Write a design as ONNX, once its answers are found to be torch's own; the design stays as it was.
+def export_onnx(model: Adder, path: Path, *, metadata: Mapping[str, str]) -> None:
+    """Write a model as ONNX, once its answers are found to be torch's own; the model stays as it was.
 
     Inputs, N pairs: ``image`` float32 (N, 1, 28, 28) in [0, 1], ``number`` int64 (N,). Outputs: ``digit`` and
     ``sum`` int64 (N,), ``digit_probabilities`` float32 (N, 10), ``sum_probabilities`` float32 (N, 19). The
     same weights and metadata give the same bytes.
 
     Args:
-        design: trained, on any device, in any mode.
+        model: trained, on any device, in any mode.
         path: the file, usually model.onnx of a run folder; its folder exists.
         metadata: what the file says about itself, see :func:`describe`.
 
     Raises:
-        DesignError: the design does something that ONNX cannot say, its weights are not finite, or the file
+        ModelError: the model does something that ONNX cannot say, its weights are not finite, or the file
             answers differently; nothing is then written.
         OSError: the file cannot be written.
     """
-    network = _answering(design)
+    network = _answering(model)
     if not all(bool(values.isfinite().all()) for values in network.state_dict().values()):
-        raise DesignError(f"{design.name()} has weights that are not finite: lower its learning rate.")
+        raise ModelError(f"{model.name()} has weights that are not finite: lower its learning rate.")
     with tempfile.TemporaryDirectory() as folder:
         traced, folded = Path(folder) / "traced.onnx", Path(folder) / "folded.onnx"
-        _trace(network, traced, design.name())
+        _trace(network, traced, model.name())
         _fold(traced, folded)
         content = _label(folded, metadata)
     try:
-        _compare(network, content, design.name())
+        _compare(network, content, model.name())
     except RunError as error:
-        raise DesignError(f"{design.name()} cannot be written as ONNX: {error}") from None
+        raise ModelError(f"{model.name()} cannot be written as ONNX: {error}") from None
     write_bytes(path, content)
 
 
-def _answering(design: Adder) -> nn.Module:
-    """A copy of the design, on the processor in float32, whose four outputs are the file's."""
+def _answering(model: Adder) -> nn.Module:
+    """A copy of the model, on the processor in float32, whose four outputs are the file's."""
     import torch
     from torch import Tensor, nn
 
     class Answering(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.design = copy.deepcopy(design)
+            self.model = copy.deepcopy(model)
 
         def forward(self, image: Tensor, number: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-            outputs = self.design(image, number)
+            outputs = self.model(image, number)
             digit_probabilities = outputs.digit_logits.softmax(1)
-            sum_probabilities = self.design.sum_probabilities(outputs)
+            sum_probabilities = self.model.sum_probabilities(outputs)
             return (
                 digit_probabilities.argmax(1),
                 sum_probabilities.argmax(1),
@@ -170,7 +170,7 @@ def _trace(network: nn.Module, path: Path, name: str) -> None:
             )
     except OnnxExporterError as error:
         reason = " ".join(str(error).split())[:300]
-        raise DesignError(f"{name} cannot be written as ONNX: {reason}.") from None
+        raise ModelError(f"{name} cannot be written as ONNX: {reason}.") from None
 
 
 @contextmanager
@@ -212,14 +212,14 @@ def _label(path: Path, metadata: Mapping[str, str]) -> bytes:
             model.opset_import.remove(entry)
     onnx.helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model)
-    return seal(model.SerializeToString(deterministic=True))
+    return append_checksum(model.SerializeToString(deterministic=True))
 
 
 def _compare(network: nn.Module, content: bytes, name: str) -> None:
     """Ask both about the same pairs; answers that rest on a tie may differ.
 
     Raises:
-        DesignError: a probability differs by more than the tolerance, or an answer does.
+        ModelError: a probability differs by more than the tolerance, or an answer does.
     """
     import torch
 
@@ -236,7 +236,7 @@ def _compare(network: nn.Module, content: bytes, name: str) -> None:
             clear &= first - second > TOLERANCE  # a sum may rest on the digit answered
             others = int(((ours[answer] != theirs[answer]) & clear).sum())
             if not difference < TOLERANCE or others:  # not a number fails the first
-                raise DesignError(
+                raise ModelError(
                     f"{name} answers differently as ONNX: of {count} pairs {others} have another "
                     f"{list(OUTPUTS)[answer]}, and probabilities differ by up to {difference:.1g}, with "
                     f"{TOLERANCE:g} allowed. Look for chance, memory or a fixed batch size in its forward."

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from mnist_adder.errors import NumberError, PictureError, RunError
 from mnist_adder.inference.preprocess import preprocess
-from mnist_adder.inference.session import HOW, ask, check_seal, open_session
+from mnist_adder.inference.session import HOW, ask, check_checksum, open_session
 from mnist_adder.pretrained import pretrained_folder
-from mnist_adder.reading import read_bytes
 from mnist_adder.runs import latest_run
-from mnist_adder.task import NUMBERS, SIDE, Prediction
+from mnist_adder.safe_io import read_bytes
+from mnist_adder.types import NUMBERS, SIDE, Prediction
 
 if TYPE_CHECKING:
     from mnist_adder.inference.picture import Picture
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MODEL = "model.onnx"
 """The file of a run folder that answers."""
 MODEL_INT8 = "model.int8.onnx"
-"""The one that answers where int8 is asked for; see :mod:`mnist_adder.inference.quantise`."""
+"""The one that answers where int8 is asked for; see :mod:`mnist_adder.inference.int8`."""
 _PAIRS_AT_ONCE = 64  # about the quickest on one core, and little memory even for binary-sum
 
 
@@ -196,7 +196,7 @@ def _read(path: Path) -> bytes:
             raise RunError(f"{folder} has no {MODEL_INT8}. Make it: {HOW} --int8") from None
         reason = "its training did not end, or an older version trained it"
         raise RunError(f"{folder} has no {MODEL}: {reason}. Make it: {HOW}.") from None
-    check_seal(content, str(path))
+    check_checksum(content, str(path))
     return content
 
 

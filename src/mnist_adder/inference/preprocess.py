@@ -19,7 +19,7 @@ from PIL import Image
 
 from mnist_adder.errors import PictureError
 from mnist_adder.inference.picture import Picture, Plane, open_picture
-from mnist_adder.task import SIDE
+from mnist_adder.types import SIDE
 
 BOX = 20
 """Longer side of the digit in the image, in pixels."""
@@ -73,7 +73,7 @@ def _stand_out(brightness: Plane) -> _Signal:
     far = 0.3 * max(-low, high)
     if np.square(plane[plane < -far]).sum() > np.square(plane[plane > far]).sum():
         plane, high = -plane, -low
-    ground = np.abs(plane[~_widen(plane > 0.4 * high, 2)])  # without the blurred edges of the ink
+    ground = np.abs(plane[~_dilate_mask(plane > 0.4 * high, 2)])  # without the blurred edges of the ink
     rank = int(0.95 * ground.size)  # not the median: JPEG leaves much of the ground even and the rest rippled
     noise = float(np.sort(ground)[rank]) / 1.96 if ground.size else 0.0
     if high < max(MIN_CONTRAST, 5 * noise):
@@ -134,7 +134,7 @@ def _digit_parts(mask: NDArray[np.bool_], strong: NDArray[np.bool_], ink: Plane)
     """
     padded = _pad(mask, 0, 1)
     height, width = padded.shape
-    starts, ends, parts = _label(padded)
+    starts, ends, parts = _connected_components(padded)
     count = max(parts) + 1
     if count == 1:
         return mask
@@ -156,7 +156,7 @@ def _digit_parts(mask: NDArray[np.bool_], strong: NDArray[np.bool_], ink: Plane)
     return kept
 
 
-def _label(padded: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], list[int]]:
+def _connected_components(padded: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], list[int]]:
     """Find the horizontal runs of a mask with empty outer columns, and which hang together, corners included.
 
     Returns (R,) each: start, end (one past), counted along the rows laid end to end, and part 0..P-1.
@@ -205,16 +205,16 @@ def _set_stroke_width(ink: Plane) -> Plane:
             ink = np.pad(ink, [(0, -side % factor) for side in ink.shape])
             ink = ink.reshape(len(ink) // factor, factor, -1, factor).max(axis=(1, 3))
         radius = (THICKENED - width) / 2 * _STROKE_SIDE / BOX
-        changed = _spread(np.pad(_resize(ink, _STROKE_SIDE), int(radius)), radius)
+        changed = _disk_max_filter(np.pad(_resize(ink, _STROKE_SIDE), int(radius)), radius)
     elif width > STROKE_WIDTHS[1]:
         radius = min((width - THINNED) / 2, 0.3 * width) * _STROKE_SIDE / BOX  # never the whole stroke
-        changed = 1 - _spread(1 - np.pad(_resize(ink, _STROKE_SIDE), 1), radius)
+        changed = 1 - _disk_max_filter(1 - np.pad(_resize(ink, _STROKE_SIDE), 1), radius)
     else:
         return ink
     return _crop(changed, changed > 0.1 * changed.max())
 
 
-def _spread(plane: Plane, radius: float) -> Plane:
+def _disk_max_filter(plane: Plane, radius: float) -> Plane:
     """Give each pixel the maximum within ``radius`` pixels of it."""
     reach = int(radius)
     height, width = plane.shape
@@ -230,7 +230,7 @@ def _spread(plane: Plane, radius: float) -> Plane:
     return spread
 
 
-def _widen(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+def _dilate_mask(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
     """Set all pixels within ``reach`` rows and columns of one that is set.
 
     As bits of one large whole number, rows end to end with zeros between them, a mask is moved as a whole.

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_adder.errors import RunError
-from mnist_adder.reading import in_short
-from mnist_adder.task import DIGITS, SIDE, SUMS
+from mnist_adder.safe_io import in_short
+from mnist_adder.types import DIGITS, SIDE, SUMS
 
 _Values: TypeAlias = "Mapping[str, tuple[str, list[int]]]"
 
@@ -46,29 +46,29 @@ MEMORY_BYTES = 1_000_000_000
 _OTHER_FILE = re.compile(rb"(\x0a|\x8a\x80*\x00)(\x08|\x88\x80*\x00)location")
 _REPETITION = re.compile(rb"(\x22|\xa2\x80*\x00)(\x04|\x84\x80*\x00)(Loop|Scan)")
 # An entry of ONNX's metadata_props, field 14, as protobuf writes it: the key sha256 and 64 letters of value.
-_SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"
-_SEAL_LENGTH = len(_SEAL) + 64
+_CHECKSUM = b"\x72\x4a\x0a\x06sha256\x12\x40"
+_CHECKSUM_LENGTH = len(_CHECKSUM) + 64
 _ALL_DIGITS, _ALL_SUMS = frozenset(range(DIGITS)), frozenset(range(SUMS))
 
 
-def seal(content: bytes) -> bytes:
+def append_checksum(content: bytes) -> bytes:
     """Add the checksum to the bytes of an ONNX file that has none."""
-    return content + _SEAL + hashlib.sha256(content).hexdigest().encode()
+    return content + _CHECKSUM + hashlib.sha256(content).hexdigest().encode()
 
 
-def check_seal(content: bytes, name: str) -> None:
+def check_checksum(content: bytes, name: str) -> None:
     """See that a file is as it was written.
 
     Raises:
         RunError: it has no checksum, or another content.
     """
-    body, digest = content[:-_SEAL_LENGTH], content[-_SEAL_LENGTH:]
-    if not digest.startswith(_SEAL):
+    body, digest = content[:-_CHECKSUM_LENGTH], content[-_CHECKSUM_LENGTH:]
+    if not digest.startswith(_CHECKSUM):
         raise RunError(
             f"{name} is no ONNX file of mnist-adder's, or a damaged one: it does not end in its checksum. "
             f"Make it anew: {HOW}."
         )
-    if seal(body) != content:
+    if append_checksum(body) != content:
         raise RunError(f"{name} is damaged: its content is not what its checksum says. Make it anew: {HOW}.")
 
 

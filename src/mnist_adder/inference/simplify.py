@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_adder.task import NUMBERS
+from mnist_adder.types import NUMBERS
 
 
 def simplify(model: Any) -> None:

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mnist_adder.errors import RunError
-from mnist_adder.files import write_bytes, write_text
 from mnist_adder.inference.predictor import MODEL
 from mnist_adder.inference.session import INPUTS, OUTPUTS, open_session
+from mnist_adder.safe_io import write_bytes, write_text
 
 VERSION = "1"
 """The folder of the one version that is written."""

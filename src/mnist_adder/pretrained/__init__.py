@@ -39,7 +39,7 @@ def load_pretrained(name: str = DEFAULT) -> Run:
     Example::
 
         run = load_pretrained()
-        run.results["joint_accuracy"], run.load_design()
+        run.results["joint_accuracy"], run.load_model()
 
     Raises:
         RunError: there is none of this name.

@@ -5,11 +5,11 @@ Contents come in, a Chapter goes out.
 
 from __future__ import annotations
 
-from mnist_adder.repeat import command
 from mnist_adder.reports import confusion, curves, drawing, measures, pictures, tables
 from mnist_adder.reports.contents import Contents, parts
 from mnist_adder.reports.page import Chapter, Section, picture
 from mnist_adder.reports.style import percent
+from mnist_adder.reproduce import command
 
 _NAMES = {"train": "training", "validation": "validation"}
 """Of the images that something was counted on."""
@@ -127,7 +127,7 @@ def _samples(contents: Contents, prefix: str) -> Section:
 
 def _mistakes(contents: Contents, prefix: str) -> Section:
     shown = pictures.pairs(contents.mistakes)
-    contradictions = sum(pair.contradicts for pair in shown)
+    inconsistencies = sum(pair.contradicts for pair in shown)
     words = "" if shown else "There were none: every test pair was answered right."
     return Section(
         name=f"{prefix}mistakes-section",
@@ -138,7 +138,7 @@ def _mistakes(contents: Contents, prefix: str) -> Section:
                 pictures.mistakes(contents.mistakes),
                 f"{prefix}mistakes",
                 label=f"The {len(shown)} test pairs that were answered wrong with the highest probability, "
-                f"with the truth. In {contradictions} of them digit and sum contradict each other.",
+                f"with the truth. In {inconsistencies} of them digit and sum contradict each other.",
                 caption="The wrong answers that were given with the highest probability, each image once, "
                 "the surest first. Below: the true digit and sum and, where the answers contradict each "
                 "other, how. An image that a person would misread as well is no fault of the network's.",
@@ -232,19 +232,19 @@ def fixed_spread(contents: Contents) -> str:
 
 
 def _network(contents: Contents, prefix: str) -> Section:
-    anatomy = contents.anatomy
-    digit = "needs the image alone" if anatomy.digit_reads == "image" else "depends on both inputs"
-    members = contents.run.config.members
+    summary = contents.summary
+    digit = "needs the image alone" if summary.digit_reads == "image" else "depends on both inputs"
+    members = contents.run.config.ensemble_size
     return Section(
         name=f"{prefix}network-section",
         title="The network",
         words=f"{members} networks answer together; drawn and counted here is one." if members > 1 else "",
         pictures=[
             picture(
-                drawing.network(anatomy, contents.meeting),
+                drawing.network(summary, contents.fusion),
                 f"{prefix}network",
                 label="The network, from its two inputs to its two answers. The inputs meet: "
-                f"{contents.meeting}. The digit {digit}.",
+                f"{contents.fusion}. The digit {digit}.",
                 caption="From the two inputs to the two answers. Blue depends on the image, orange on the "
                 "number, green on both. Beside the arrows: what is passed on, for one pair. Layers that only "
                 "shape or normalise are drawn with the one they follow.",

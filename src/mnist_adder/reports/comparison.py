@@ -1,6 +1,6 @@
-"""Figures that compare designs: what accuracy costs in parameters and in seconds.
+"""Figures that compare models: what accuracy costs in parameters and in seconds.
 
-One row a design comes in, with mean and standard deviation over its seeds; a Figure goes out.
+One row a model comes in, with mean and standard deviation over its seeds; a Figure goes out.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def _scatter(rows: Sequence[Row], positions: Sequence[float], title: str) -> Fig
             markersize=8,
             capsize=4,
             elinewidth=1.4,
-            label=row.design,
+            label=row.model,
         )
     ends = [row.joint_accuracy_mean + sign * row.joint_accuracy_std for row in rows for sign in (-1, 1)]
     log_axis(axes, "x", positions)
     stretch_accuracy(axes, ends)
     axes.set_title("digit and sum both right: mean and standard deviation over the seeds")
     axes.set_xlabel(title)
-    _name_points(figure, axes, [row.design for row in rows], positions, rows)
+    _name_points(figure, axes, [row.model for row in rows], positions, rows)
     return figure
 
 

@@ -86,7 +86,7 @@ def _comparison(contents: Sequence[Contents], labels: Sequence[str]) -> Section:
                 curves.loss_curves(metrics),
                 "all-loss",
                 label=f"Losses by epoch, in {counted}, of {named}.",
-                caption="Losses on a logarithmic scale. Designs with other losses do not compare.",
+                caption="Losses on a logarithmic scale. Models with other losses do not compare.",
             ),
             picture(
                 curves.learning_rate_curve(metrics),

@@ -1,6 +1,6 @@
 """What a report needs of a run, read from its folder and checked before anything is drawn.
 
-A Run comes in; Contents go out: its results, metrics, examples and the anatomy of its design. Neither the
+A Run comes in; Contents go out: its results, metrics, examples and the summary of its model. Neither the
 dataset nor the weights are needed.
 """
 
@@ -12,28 +12,28 @@ from typing import Any, Literal
 
 import torch
 
-from mnist_adder import designs
-from mnist_adder.designs.layers import Anatomy, dissect
+from mnist_adder import models
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation import Examples
-from mnist_adder.repeat import command
+from mnist_adder.models.summary import ModelSummary, summarize
+from mnist_adder.reproduce import command
 from mnist_adder.runs import Run
-from mnist_adder.task import DIGITS, NUMBERS, SIDE, SUMS
+from mnist_adder.types import DIGITS, NUMBERS, SIDE, SUMS
 
 _ANY = -1  # as a length: whatever it is, but not nothing
 _MOST = 1e15  # a count or a loss that is larger is none
 _RESULTS: dict[str, tuple[int, ...]] = {
     # name: lengths of the lists, from the outside; () is a number from 0 to _MOST, or to 1 for _FRACTIONS
-    **dict.fromkeys(["parameters", "multiply_adds", "epochs", "kept_epoch", "train_seconds", "pairs"], ()),
+    **dict.fromkeys(["parameters", "multiply_adds", "epochs", "best_epoch", "train_seconds", "pairs"], ()),
     **dict.fromkeys([f"{what}_accuracy" for what in ("digit", "sum", "joint", "mean", "product")], ()),
-    **dict.fromkeys(["digit_consistency", "contradiction", "digit_loss", "sum_loss"], ()),
+    **dict.fromkeys(["digit_consistency", "inconsistency", "digit_loss", "sum_loss"], ()),
     **dict.fromkeys(["digit_calibration_error", "sum_calibration_error"], ()),
     **dict.fromkeys(["digit_reliability", "sum_reliability"], (_ANY, 3)),
     "joint_accuracy_by_number": (NUMBERS,),
     "digit_confusion": (DIGITS, DIGITS),
     "sum_confusion": (SUMS, SUMS),
 }
-_FRACTIONS = ("accuracy", "accuracy_by_number", "consistency", "contradiction", "calibration_error")
+_FRACTIONS = ("accuracy", "accuracy_by_number", "consistency", "inconsistency", "calibration_error")
 _MEASURES = ["loss", "digit_loss", "sum_loss", "digit_accuracy", "sum_accuracy", "joint_accuracy"]
 _EXAMPLES: dict[str, tuple[tuple[int, ...], torch.dtype, float]] = {
     # name: shape after the first axis, type, greatest value
@@ -54,8 +54,8 @@ class Contents:
     metrics: list[dict[str, float]]
     samples: Examples
     mistakes: Examples
-    anatomy: Anatomy  # of one network, where several answer together
-    meeting: str  # how the inputs meet, in the design's words
+    summary: ModelSummary  # of one network, where several answer together
+    fusion: str  # how the inputs meet, in the model's words
     objective: str  # its losses, likewise
     sum_scores: int  # how many numbers its sum is read from
 
@@ -65,7 +65,7 @@ def load_contents(run: Run) -> Contents:
 
     Raises:
         RunError: a file is missing or damaged, or was written by a version that measured less.
-        DesignError: its design is not one of this version.
+        ModelError: its model is not one of this version.
     """
     results, metrics = run.results, _metrics(run)
     for name, lengths in _RESULTS.items():
@@ -76,19 +76,19 @@ def load_contents(run: Run) -> Contents:
             raise RunError(f"{run.folder / 'results.json'} is damaged: {name} is not what it should be.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # the weights do not matter, but the same report should come out each time
-        design = designs.build(run.config.design, run.config.preset).eval()
-        anatomy = dissect(design)
+        model = models.build(run.config.model, run.config.preset).eval()
+        summary = summarize(model)
     with torch.no_grad():
-        outputs = design(torch.zeros(1, 1, SIDE, SIDE), torch.zeros(1, dtype=torch.int64))
+        outputs = model(torch.zeros(1, 1, SIDE, SIDE), torch.zeros(1, dtype=torch.int64))
     return Contents(
         run=run,
         results=results,
         metrics=metrics,
         samples=_examples(run, "sample_"),
         mistakes=_examples(run, "mistake_"),
-        anatomy=anatomy,
-        meeting=design.meeting,
-        objective=design.objective,
+        summary=summary,
+        fusion=model.fusion,
+        objective=model.objective,
         sum_scores=outputs.sum_scores.shape[1],
     )
 

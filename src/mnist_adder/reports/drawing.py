@@ -1,6 +1,6 @@
 """The drawing of a network: two lanes, one for each input, the place where they meet, two answers.
 
-An Anatomy comes in, a Figure goes out. All measures are inches, y downwards from the top.
+An ModelSummary comes in, a Figure goes out. All measures are inches, y downwards from the top.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Line
 
-from mnist_adder.designs.layers import Anatomy
+from mnist_adder.models.summary import ModelSummary
 from mnist_adder.reports.layout import ANSWERS, GAP, LINE, NARROW, Box, Boxes, arrange, parameters, rest, wrap
 from mnist_adder.reports.plan import Lane, Plan, Spot, Step, leaves, make_plan
 from mnist_adder.reports.style import (
@@ -29,7 +29,7 @@ from mnist_adder.reports.style import (
     styled,
 )
 
-_BYPASS = 0.6  # where a digit that needs no number goes down, past the meeting
+_BYPASS = 0.6  # where a digit that needs no number goes down, past the fusion
 _EDGES = {"image": BLUE, "number": ORANGE, "both": GREEN}
 _FACES = {
     lane: COLOURS[f"{tint}-tint"][0]
@@ -38,15 +38,15 @@ _FACES = {
 
 
 @styled
-def network(anatomy: Anatomy, meeting: str) -> Figure:
-    """Draw a design from its two inputs at the top to its two answers at the bottom.
+def network(summary: ModelSummary, fusion: str) -> Figure:
+    """Draw a model from its two inputs at the top to its two answers at the bottom.
 
     Args:
-        anatomy: from :func:`mnist_adder.designs.layers.dissect`.
-        meeting: how the two inputs meet, in the design's own words.
+        summary: from :func:`mnist_adder.models.summary.summarize`.
+        fusion: how the two inputs meet, in the model's own words.
     """
-    plan = make_plan(anatomy)
-    boxes, height = arrange(plan, meeting)
+    plan = make_plan(summary)
+    boxes, height = arrange(plan, fusion)
     figure = Figure((WIDTH, height))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, WIDTH), ylim=(height, 0))
@@ -56,7 +56,7 @@ def network(anatomy: Anatomy, meeting: str) -> Figure:
             _draw_step(axes, box, spot.lane, plan.lanes[spot.lane][spot.step])
     _draw_input(axes, boxes[Spot("image", None)], "image", "1 × 28 × 28")
     _draw_input(axes, boxes[Spot("number", None)], "number", "0 … 9")
-    _draw_meeting(axes, boxes[Spot("both", None)], meeting)
+    _draw_fusion(axes, boxes[Spot("both", None)], fusion)
     _draw_arrows(axes, plan, boxes)
     _draw_answers(axes, plan, boxes, height)
     return figure
@@ -98,16 +98,16 @@ def _draw_input(axes: Axes, box: Box, name: str, values: str) -> None:
     axes.text(box.right - 0.12, y, values, ha="right", va="center", size=SMALL, color=MUTED)
 
 
-def _draw_meeting(axes: Axes, box: Box, meeting: str) -> None:
+def _draw_fusion(axes: Axes, box: Box, fusion: str) -> None:
     _draw_box(axes, box, PAPER, INK, 2.2)
     axes.text(box.middle, box.top + 0.19, "here the two inputs meet", ha="center", va="center", weight="bold")
-    for place, line in enumerate(wrap(meeting, 100)):
+    for place, line in enumerate(wrap(fusion, 100)):
         y = box.top + 0.4 + LINE * place
         axes.text(box.middle, y, line, ha="center", va="center", size=NORMAL - 0.5)
 
 
 def _draw_arrows(axes: Axes, plan: Plan, boxes: Boxes) -> None:
-    meeting = boxes[Spot("both", None)]
+    fusion = boxes[Spot("both", None)]
     for lane, steps in plan.lanes.items():
         for place, step in enumerate(steps):
             _draw_arrow(axes, boxes[Spot(lane, step.follows)], boxes[Spot(lane, place)])
@@ -116,9 +116,9 @@ def _draw_arrows(axes: Axes, plan: Plan, boxes: Boxes) -> None:
         if spot.step is not None and spot.step not in leaves(plan.lanes[spot.lane]):
             side = box.right + 0.2  # past the steps that follow as well
             y = (box.top + box.bottom) / 2
-            _draw_line(axes, [(box.right, y), (side, y), (side, meeting.top)])
+            _draw_line(axes, [(box.right, y), (side, y), (side, fusion.top)])
         else:
-            _draw_line(axes, [(box.middle, box.bottom), (box.middle, meeting.top)])
+            _draw_line(axes, [(box.middle, box.bottom), (box.middle, fusion.top)])
     for spot, box in boxes.items():
         if spot.step is not None:
             shape = " × ".join(map(str, plan.lanes[spot.lane][spot.step].output_shape))
@@ -153,7 +153,7 @@ def _draw_line(axes: Axes, points: list[tuple[float, float]]) -> None:
 
 
 def _draw_answers(axes: Axes, plan: Plan, boxes: Boxes, height: float) -> None:
-    """The two answers, in one row at the bottom; a digit that needs no number goes past the meeting."""
+    """The two answers, in one row at the bottom; a digit that needs no number goes past the fusion."""
     top, bottom = height - ANSWERS, height - 0.12
     digit, total = boxes[plan.digit], boxes[plan.sum]
     early = plan.digit.lane != "both"

@@ -1,4 +1,4 @@
-"""Where each part of a network's drawing lies: inputs at the top, the meeting below, then the answers.
+"""Where each part of a network's drawing lies: inputs at the top, the fusion below, then the answers.
 
 A Plan comes in; a Box for each of its spots goes out. All measures are inches, y downwards from the top.
 """
@@ -45,8 +45,8 @@ class Box:
 Boxes = dict[Spot, Box]
 
 
-def arrange(plan: Plan, meeting: str) -> tuple[Boxes, float]:
-    """Where each input, step and the meeting lie, and how high all is."""
+def arrange(plan: Plan, fusion: str) -> tuple[Boxes, float]:
+    """Where each input, step and the fusion lie, and how high all is."""
     boxes: Boxes = {}
     bottoms = []
     for lane in ("image", "number"):
@@ -55,7 +55,7 @@ def arrange(plan: Plan, meeting: str) -> tuple[Boxes, float]:
         bottoms.append(_place_lane(plan, lane, 0.5, boxes))
     left, right = _SPANS["both"]
     top = max(bottoms) + GAP
-    bottom = top + 0.42 + LINE * len(wrap(meeting, 100))
+    bottom = top + 0.42 + LINE * len(wrap(fusion, 100))
     boxes[Spot("both", None)] = Box((left + right) / 2, right - left, top, bottom)
     bottom = _place_lane(plan, "both", bottom, boxes)
     return boxes, bottom + GAP + ANSWERS

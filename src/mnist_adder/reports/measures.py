@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from mnist_adder.reports.style import BLUE, INK, MUTED, SKY, SMALL, WIDTH, panels, percent, place_axes, styled
-from mnist_adder.task import NUMBERS
+from mnist_adder.types import NUMBERS
 
 Bins = Sequence[Sequence[float]]
 

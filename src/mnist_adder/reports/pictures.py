@@ -28,7 +28,7 @@ from mnist_adder.reports.style import (
     probability,
     styled,
 )
-from mnist_adder.task import SIDE
+from mnist_adder.types import SIDE
 
 COLUMNS = 4
 _CARD = (2.225, 0.84)  # width and height with the room to the next one, inches
@@ -94,7 +94,7 @@ def samples(examples: Examples) -> Figure:
 
 @styled
 def mistakes(examples: Examples) -> Figure:
-    """The mistakes of which the design was surest, with the truth, and whether digit and sum contradict."""
+    """The mistakes of which the model was surest, with the truth, and whether digit and sum contradict."""
     return _grid(pairs(examples), "No mistakes: every test pair was answered right.")
 
 

@@ -1,9 +1,9 @@
-"""How a design hangs together: which step follows which, where the inputs meet, where the answers come out.
+"""How a model hangs together: which step follows which, where the inputs meet, where the answers come out.
 
-An Anatomy comes in, a Plan goes out, for ``drawing`` to draw. A step is a layer that computes, with those
-that only shape or normalise what it gives.
+A ModelSummary comes in, a Plan goes out, for ``drawing`` to draw. A step is a layer that computes, with what
+only shapes or normalises what it gives.
 
-An anatomy says what each layer reads and its shapes, not whose output it takes. That is told here by the
+An summary says what each layer reads and its shapes, not whose output it takes. That is told here by the
 shapes: a layer follows the latest one, of those that read the same, whose output has its input's shape. So
 two heads side by side are found; an addition across layers is not seen.
 """
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Literal
 
-from mnist_adder.designs.layers import Anatomy, Layer, Reads
-from mnist_adder.task import DIGITS
+from mnist_adder.models.summary import Layer, ModelSummary, Reads
+from mnist_adder.types import DIGITS
 
 Lane = Literal["image", "number", "both"]
 LANES: tuple[Lane, ...] = ("image", "number", "both")
@@ -43,7 +43,7 @@ class Step:
 class Spot:
     """A place in the plan: a step of a lane, or the lane's input where ``step`` is None.
 
-    The input of ``both`` is the meeting itself.
+    The input of ``both`` is the fusion itself.
     """
 
     lane: Lane
@@ -55,25 +55,25 @@ class Plan:
     """The steps of each lane, in the order of their work, and what goes where."""
 
     lanes: dict[Lane, list[Step]] = field(default_factory=dict)
-    meets_from_image: Spot  # what of the image's lane goes into the meeting
+    meets_from_image: Spot  # what of the image's lane goes into the fusion
     meets_from_number: Spot
     digit: Spot  # where the digit comes out
     sum: Spot
 
 
-def make_plan(anatomy: Anatomy) -> Plan:
-    """Order a design's layers into lanes and steps."""
+def make_plan(summary: ModelSummary) -> Plan:
+    """Order a model's layers into lanes and steps."""
     lanes: dict[Lane, list[Step]] = {}
-    for lane, layers in _by_lane(anatomy).items():
+    for lane, layers in _by_lane(summary).items():
         lanes[lane] = _steps(layers)
-    digit = _answer(lanes, anatomy.digit_reads, first=True)
-    total = _answer(lanes, anatomy.sum_reads, first=False)
+    digit = _answer(lanes, summary.digit_reads, first=True)
+    total = _answer(lanes, summary.sum_reads, first=False)
     features = [
-        place for place, step in enumerate(lanes["image"]) if prod(step.output_shape) == anatomy.features
+        place for place, step in enumerate(lanes["image"]) if prod(step.output_shape) == summary.features
     ]
     return Plan(
         lanes=lanes,
-        # A head that reads the image alone may come after the features; the meeting takes the features.
+        # A head that reads the image alone may come after the features; the fusion takes the features.
         meets_from_image=Spot("image", features[-1] if features else _last(lanes["image"])),
         meets_from_number=Spot("number", _last(lanes["number"])),
         digit=digit,
@@ -87,10 +87,10 @@ def leaves(steps: list[Step]) -> list[int]:
     return [place for place in range(len(steps)) if place not in followed]
 
 
-def _by_lane(anatomy: Anatomy) -> dict[Lane, list[Layer]]:
+def _by_lane(summary: ModelSummary) -> dict[Lane, list[Layer]]:
     lanes: dict[Lane, list[Layer]] = {lane: [] for lane in LANES}
     lane: Lane = "image"
-    for layer in anatomy.layers:
+    for layer in summary.layers:
         # What reads neither has an output that never changes; it stays with its neighbour.
         lane = lane if layer.reads == "neither" else layer.reads
         lanes[lane].append(layer)

@@ -1,6 +1,6 @@
 """Writing a comparison down: a table in words and figures, two plots, and the results behind them.
 
-A Comparison comes in, a folder of files goes out; everything published about designs is read from it.
+A Comparison comes in, a folder of files goes out; everything published about models is read from it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation.compare import Comparison, Row
 from mnist_adder.evaluation.findings import findings
-from mnist_adder.files import write_bytes, write_json, write_text
 from mnist_adder.reports.comparison import accuracy_against_parameters, accuracy_against_seconds
 from mnist_adder.reports.render import png
+from mnist_adder.safe_io import write_bytes, write_json, write_text
 
 
 def save_comparison(comparison: Comparison, folder: Path) -> Path:
-    """Write comparison.md, comparison.json, two plots, and each run's results as ``runs/DESIGN-seedN.json``.
+    """Write comparison.md, comparison.json, two plots, and each run's results as ``runs/MODEL-seedN.json``.
 
     Args:
         comparison: from :func:`mnist_adder.evaluation.compare.compare`.
@@ -34,7 +34,7 @@ def save_comparison(comparison: Comparison, folder: Path) -> Path:
     try:
         (folder / "runs").mkdir(parents=True, exist_ok=True)
         for result in comparison.runs:
-            write_json(folder / "runs" / f"{result['design']}-seed{result['seed']}.json", result)
+            write_json(folder / "runs" / f"{result['model']}-seed{result['seed']}.json", result)
         write_json(
             folder / "comparison.json",
             {
@@ -66,9 +66,9 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def comparison_table(comparison: Comparison) -> str:
-    """The designs side by side as a Markdown table, and below it what they ran on."""
+    """The models side by side as a Markdown table, and below it what they ran on."""
     lines = [
-        "| design | parameters | multiply-adds | epochs | seconds | digit | sum | both | contradictions |",
+        "| model | parameters | multiply-adds | epochs | seconds | digit | sum | both | inconsistencies |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     lines += [_line(row) for row in comparison.rows]
@@ -89,9 +89,9 @@ def _legend(comparison: Comparison) -> str:
 
 def _line(row: Row) -> str:
     return (
-        f"| `{row.design}` | {row.parameters:,} | {row.multiply_adds / 1e6:.1f} M | {row.epochs} "
+        f"| `{row.model}` | {row.parameters:,} | {row.multiply_adds / 1e6:.1f} M | {row.epochs} "
         f"| {row.seconds()} | {row.percent('digit_accuracy')} | {row.percent('sum_accuracy')} "
-        f"| {row.percent('joint_accuracy')} | {row.percent('contradiction')} |"
+        f"| {row.percent('joint_accuracy')} | {row.percent('inconsistency')} |"
     )
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mnist_adder.errors import RunError
-from mnist_adder.files import write_bytes, write_text
 from mnist_adder.reports.compose import make_page
 from mnist_adder.reports.contents import load_contents
 from mnist_adder.reports.page import Page
 from mnist_adder.reports.render import png
 from mnist_adder.runs import Run
+from mnist_adder.safe_io import write_bytes, write_text
 
 
 def report(runs: Sequence[Run], folder: Path | None = None) -> Path:
@@ -32,7 +32,7 @@ def report(runs: Sequence[Run], folder: Path | None = None) -> Path:
     Raises:
         RunError: no run; several and no folder; a run that is incomplete, damaged or too old; a folder that
             cannot be written to.
-        DesignError: a run's design is not one of this version.
+        ModelError: a run's model is not one of this version.
     """
     if not runs:
         raise RunError("A report needs at least one run. Name the folder of one.")

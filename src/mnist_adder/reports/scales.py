@@ -23,7 +23,7 @@ def stretch_accuracy(axes: Axes, accuracies: Iterable[float]) -> None:
     """Give the y axis a logarithmic scale of mistakes, labelled with the accuracy.
 
     From 90 % to 99 % is then as far as from 99 % to 99.9 %: both mean a tenth of the mistakes. On a
-    linear axis all that a good design does after its first epoch is one flat line.
+    linear axis all that a good model does after its first epoch is one flat line.
     """
     known = [value for value in accuracies if math.isfinite(value)] or [0.0]
     fewest = max(min((1 - value for value in known if value < 1), default=0.002) / 2, _FEWEST_MISTAKES)

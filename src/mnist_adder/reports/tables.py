@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mnist_adder.designs.layers import Layer
+from mnist_adder.models.summary import Layer
 from mnist_adder.reports.contents import Contents, parts
 from mnist_adder.reports.scales import plain
 from mnist_adder.reports.style import percent
@@ -40,13 +40,13 @@ _PERCENT = {
     "joint_accuracy": ("both right", "digit and sum right on the same pair: the figure to compare"),
     "digit_accuracy": ("digit right", "pairs with the digit right"),
     "sum_accuracy": ("sum right", "pairs with the sum right"),
-    "mean_accuracy": ("mean of digit and sum", "as some published designs score themselves"),
+    "mean_accuracy": ("mean of digit and sum", "as some published models score themselves"),
     "product_accuracy": ("product of digit and sum", "as others do"),
     "digit_consistency": (
         "same digit for all numbers",
         "images whose digit answered does not depend on the number",
     ),
-    "contradiction": ("contradictions", "pairs whose sum is not the digit answered plus the number"),
+    "inconsistency": ("inconsistencies", "pairs whose sum is not the digit answered plus the number"),
     "digit_calibration_error": ("calibration error, digit", "how far confidence and accuracy lie apart"),
     "sum_calibration_error": ("calibration error, sum", "the same of the sum"),
 }
@@ -64,11 +64,11 @@ def facts(contents: Contents) -> list[Fact]:
             field=f"{what}_loss",
             label=f"{what}'s loss",
             value=f"{results[f'{what}_loss']:.4f}",
-            meaning="mean over the pairs, as the design defines it",
+            meaning="mean over the pairs, as the model defines it",
         )
         for what in ("digit", "sum")
     ]
-    epochs, kept = int(results["epochs"]), int(results["kept_epoch"])
+    epochs, kept = int(results["epochs"]), int(results["best_epoch"])
     kept_words = "the last one's weights were kept" if kept == epochs else f"epoch {kept}'s weights were kept"
     config = contents.run.config
     took = [
@@ -97,15 +97,15 @@ def summary(labels: Sequence[str], contents: Sequence[Contents]) -> Table:
                 f"{int(results['epochs'])}",
                 f"{results['train_seconds']:,.1f}",
                 *(_number(results[f"{what}_accuracy"]) for what in ("digit", "sum", "joint")),
-                _number(results["contradiction"]),
+                _number(results["inconsistency"]),
             ]
         )
     return Table(
         caption=f"Runs on {datasets}, the one with most pairs right first. Digit, sum, both and "
-        "contradictions are percent of all test pairs.",
+        "inconsistencies are percent of all test pairs.",
         heads=[
             *["run", "seed", "parameters", "multiply-adds", "epochs", "seconds"],
-            *["digit", "sum", "both", "contradictions"],
+            *["digit", "sum", "both", "inconsistencies"],
         ],
         rows=rows,
     )
@@ -141,14 +141,14 @@ def by_number(contents: Contents) -> Table:
 
 def layers(contents: Contents) -> Table:
     """Every layer with its shapes, parameters and cost, in the order of the work."""
-    anatomy = contents.anatomy
-    parameters = sum(layer.parameters for layer in anatomy.layers)
+    summary = contents.summary
+    parameters = sum(layer.parameters for layer in summary.layers)
     return Table(
         caption="Every layer, in the order of its work; shapes and multiply-adds are those of one pair.",
         heads=["layer", "kind", "setting", "depends on", "input", "output", "parameters", "multiply-adds"],
-        rows=[_layer_row(layer) for layer in anatomy.layers],
+        rows=[_layer_row(layer) for layer in summary.layers],
         left=4,
-        total=["all", "", "", "", "", "", f"{parameters:,}", f"{anatomy.multiply_adds:,}"],
+        total=["all", "", "", "", "", "", f"{parameters:,}", f"{summary.multiply_adds:,}"],
     )
 
 

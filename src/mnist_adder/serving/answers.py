@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from mnist_adder.errors import PictureError
 from mnist_adder.inference import Predictions, Predictor, preprocess
 from mnist_adder.pretrained import DEFAULT, names, pretrained_folder
-from mnist_adder.serving.limits import Limits, Refusal, Workers
-from mnist_adder.serving.requests import Asked, Pair
+from mnist_adder.serving.limits import HTTPError, Limits, Workers
+from mnist_adder.serving.requests import Pair, PredictRequest
 
 AT_ONCE = 16
 """Pairs that are answered on the spot: a millisecond or so."""
@@ -41,7 +41,7 @@ class Model:
 
     name: str
     predictor: Predictor
-    design: str
+    model: str
     dataset: str
     parameters: int | None
     joint_accuracy: float | None
@@ -64,7 +64,7 @@ class Model:
         return cls(
             name=name,
             predictor=predictor,
-            design=about.get("design", "unknown"),
+            model=about.get("model", "unknown"),
             dataset=about.get("dataset", "unknown"),
             parameters=results.get("parameters"),
             joint_accuracy=results.get("joint_accuracy"),
@@ -72,7 +72,7 @@ class Model:
 
     def about(self) -> dict[str, Any]:
         """What /models says."""
-        shown = ("name", "design", "parameters", "joint_accuracy", "dataset")
+        shown = ("name", "model", "parameters", "joint_accuracy", "dataset")
         return {name: getattr(self, name) for name in shown}
 
 
@@ -92,21 +92,21 @@ def find_model(models: dict[str, Model], name: str | None) -> Model:
     """The model of this name, or the first.
 
     Raises:
-        Refusal: 404, there is none.
+        HTTPError: 404, there is none.
     """
     if name is None:
         return next(iter(models.values()))
     if name not in models:
-        raise Refusal(404, f"There is no model {name[:60]!r}; there are: {', '.join(models)}.")
+        raise HTTPError(404, f"There is no model {name[:60]!r}; there are: {', '.join(models)}.")
     return models[name]
 
 
-async def see(asked: Asked, workers: Workers, limits: Limits) -> Images:
+async def preprocess_request(asked: PredictRequest, workers: Workers, limits: Limits) -> Images:
     """The images of a request as the network sees them, (N, 28, 28).
 
     Raises:
         PictureError: a picture is none of a digit.
-        Refusal: 503, all threads are busy; 413, the pictures take too long.
+        HTTPError: 503, all threads are busy; 413, the pictures take too long.
     """
     pairs = asked.pairs
     if len(pairs) == 1 and (pixels := pairs[0].pixels) is not None:
@@ -122,7 +122,7 @@ async def ask(
     """The model's answers to N images and numbers.
 
     Raises:
-        Refusal: 503, all threads are busy.
+        HTTPError: 503, all threads are busy.
     """
     array = np.array(numbers, dtype=np.int64)
     if len(images) <= AT_ONCE:
@@ -130,7 +130,7 @@ async def ask(
     return await workers.run(model.predictor.predict_images, images, array)
 
 
-class Together:
+class MicroBatcher:
     """Asks the models about many at once, of all that has come in while they were busy.
 
     Nothing waits for more to come: a request alone is answered on the spot, as handing it to a thread would
@@ -234,12 +234,12 @@ def _batches(asked: Sequence[_Waiting]) -> list[_Batch]:
     ]
 
 
-def _see(asked: Asked, seconds: float) -> Images:
+def _see(asked: PredictRequest, seconds: float) -> Images:
     until = time.monotonic() + seconds
     images = []
     for place, pair in enumerate(asked.pairs):
         if time.monotonic() > until:
-            raise Refusal(413, f"The pictures take more than {seconds:g} s to open: send fewer at a time.")
+            raise HTTPError(413, f"The pictures take more than {seconds:g} s to open: send fewer at a time.")
         try:
             images.append(_image(pair))
         except PictureError as error:

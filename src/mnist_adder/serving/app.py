@@ -21,12 +21,20 @@ from starlette.types import ASGIApp
 
 from mnist_adder import __version__
 from mnist_adder.errors import MnistAdderError
-from mnist_adder.serving import description, pages, v2
-from mnist_adder.serving.answers import Images, Model, Together, ask, find_model, load_models, see
-from mnist_adder.serving.frame import Frame, respond
-from mnist_adder.serving.limits import Limits, Load, Refusal, Workers, read_body
+from mnist_adder.serving import open_inference, openapi, pages
+from mnist_adder.serving.answers import (
+    Images,
+    MicroBatcher,
+    Model,
+    ask,
+    find_model,
+    load_models,
+    preprocess_request,
+)
+from mnist_adder.serving.limits import AdmissionControl, HTTPError, Limits, Workers, read_body
 from mnist_adder.serving.logs import LOGGER
 from mnist_adder.serving.metrics import CONTENT_TYPE, Metrics
+from mnist_adder.serving.middleware import Middleware, respond
 from mnist_adder.serving.requests import parse
 from mnist_adder.serving.samples import load_samples
 
@@ -56,18 +64,18 @@ def create_app(run: Path | None = None, limits: Limits | None = None) -> ASGIApp
     app = FastAPI(
         title="mnist-adder",
         version=__version__,
-        description=description.ABOUT,
+        description=openapi.ABOUT,
         docs_url=None,  # FastAPI's loads scripts from another host
         redoc_url=None,
         redirect_slashes=False,  # a redirect repeats what the request says
         lifespan=lifespan,
     )
-    for kind in (Refusal, MnistAdderError, HTTPException):
+    for kind in (HTTPError, MnistAdderError, HTTPException):
         app.add_exception_handler(kind, _refuse)
     _add_routes(app, service)
     _add_protocol(app, service)
     _add_pages(app)
-    return Frame(app, service.load, service.metrics, {"/predict": service.predict})
+    return Middleware(app, service.load, service.metrics, {"/predict": service.predict})
 
 
 def from_environment() -> ASGIApp:
@@ -81,15 +89,15 @@ class _Service:
 
     def __init__(self, models: dict[str, Model], limits: Limits) -> None:
         self.models, self.limits = models, limits
-        self.load, self.workers, self.metrics = Load(limits), Workers(limits), Metrics()
-        self.together = Together()
+        self.load, self.workers, self.metrics = AdmissionControl(limits), Workers(limits), Metrics()
+        self.together = MicroBatcher()
 
     async def predict(self, request: Request) -> Response:
         """Answer /predict."""
         body = await read_body(request, self.load)
         asked = parse(request.headers.get("content-type", ""), body, self.limits)
         model = find_model(self.models, asked.model)
-        images = await see(asked, self.workers, self.limits)
+        images = await preprocess_request(asked, self.workers, self.limits)
         if len(asked.pairs) == 1:
             answers, first = await self.together.ask(model, images, asked.pairs[0].number)
         else:
@@ -113,11 +121,13 @@ class _Service:
         """Answer /v2/models/NAME/infer."""
         model = find_model(self.models, name)
         if (coding := request.headers.get("content-encoding", "identity")) != "identity":
-            raise Refusal(415, f"The body is coded as {coding[:40]!r}; send it as it is.")
+            raise HTTPError(415, f"The body is coded as {coding[:40]!r}; send it as it is.")
         body = await read_body(request, self.load)
-        asked, images, numbers = v2.read(body, request.headers.get(v2.HEADER), self.limits)
+        asked, images, numbers = open_inference.read(
+            body, request.headers.get(open_inference.HEADER), self.limits
+        )
         answers = await ask(model, images, numbers, self.workers)
-        content, headers = v2.write(model.name, asked, answers)
+        content, headers = open_inference.write(model.name, asked, answers)
         self.metrics.count_answers(model.name, answers.digits.tolist())
         return Response(content, headers=headers)
 
@@ -141,10 +151,10 @@ def _add_routes(app: FastAPI, service: _Service) -> None:
     @app.post(
         "/predict",
         responses={
-            200: description.PREDICT_ANSWER,
-            **description.refusals(400, 404, 408, 413, 415, 422, 503),
+            200: openapi.PREDICT_ANSWER,
+            **openapi.refusals(400, 404, 408, 413, 415, 422, 503),
         },
-        openapi_extra={"requestBody": description.PREDICT_REQUEST},
+        openapi_extra={"requestBody": openapi.PREDICT_REQUEST},
     )
     async def predict(request: Request) -> Response:
         """Name the digit in a picture and its sum with a number; or in many, as a list of pairs.
@@ -160,18 +170,18 @@ def _add_routes(app: FastAPI, service: _Service) -> None:
         }
     )
 
-    @app.get("/models", responses={200: description.MODELS_ANSWER})
+    @app.get("/models", responses={200: openapi.MODELS_ANSWER})
     async def list_models() -> Response:
         """List the models that answer."""
         return models
 
     samples = load_samples()
 
-    @app.get("/samples/random", responses={200: description.SAMPLE_ANSWER, **description.refusals(404)})
+    @app.get("/samples/random", responses={200: openapi.SAMPLE_ANSWER, **openapi.refusals(404)})
     async def sample() -> Response:
         """Give a handwritten digit to try: one of MNIST's test images, where they are at hand."""
         if samples is None:
-            raise Refusal(404, "There are no samples on this machine.")
+            raise HTTPError(404, "There are no samples on this machine.")
         return as_json(samples.choose())
 
     @app.get("/healthz")
@@ -187,12 +197,12 @@ def _add_routes(app: FastAPI, service: _Service) -> None:
 
 def _add_protocol(app: FastAPI, service: _Service) -> None:
     """The Open Inference Protocol."""
-    missing = description.refusals(404, word="error")
+    missing = openapi.refusals(404, word="error")
 
     @app.get("/v2")
     async def server() -> dict[str, Any]:
         """Describe the server."""
-        return {"name": "mnist-adder", "version": __version__, "extensions": v2.EXTENSIONS}
+        return {"name": "mnist-adder", "version": __version__, "extensions": open_inference.EXTENSIONS}
 
     @app.get("/v2/health/live")
     async def live() -> dict[str, bool]:
@@ -205,31 +215,33 @@ def _add_protocol(app: FastAPI, service: _Service) -> None:
         return {"ready": True}
 
     def find(name: str, version: str) -> str:
-        if version != v2.VERSION:
-            raise Refusal(404, f"{name[:60]!r} has no version {version[:20]!r}; it has {v2.VERSION}.")
+        if version != open_inference.VERSION:
+            raise HTTPError(
+                404, f"{name[:60]!r} has no version {version[:20]!r}; it has {open_inference.VERSION}."
+            )
         return find_model(service.models, name).name
 
     @app.get("/v2/models/{name}", responses=missing)
     @app.get("/v2/models/{name}/versions/{version}", responses=missing)
-    async def describe(name: str, version: str = v2.VERSION) -> dict[str, Any]:
+    async def describe(name: str, version: str = open_inference.VERSION) -> dict[str, Any]:
         """Describe a model's inputs and outputs."""
-        return v2.metadata(find(name, version))
+        return open_inference.metadata(find(name, version))
 
     @app.get("/v2/models/{name}/ready", responses=missing)
     @app.get("/v2/models/{name}/versions/{version}/ready", responses=missing)
-    async def model_ready(name: str, version: str = v2.VERSION) -> dict[str, Any]:
+    async def model_ready(name: str, version: str = open_inference.VERSION) -> dict[str, Any]:
         """Tell that a model answers."""
         return {"name": find(name, version), "ready": True}
 
     answers = {
-        200: description.INFER_ANSWER,
-        **description.refusals(400, 404, 408, 413, 415, 422, 503, word="error"),
+        200: openapi.INFER_ANSWER,
+        **openapi.refusals(400, 404, 408, 413, 415, 422, 503, word="error"),
     }
-    extra = {"requestBody": description.INFER_REQUEST}
+    extra = {"requestBody": openapi.INFER_REQUEST}
 
     @app.post("/v2/models/{name}/infer", responses=answers, openapi_extra=extra)
     @app.post("/v2/models/{name}/versions/{version}/infer", responses=answers, openapi_extra=extra)
-    async def infer(request: Request, name: str, version: str = v2.VERSION) -> Response:
+    async def infer(request: Request, name: str, version: str = open_inference.VERSION) -> Response:
         """Answer N pairs of an image, float in [0, 1], and a number."""
         return await service.infer(find(name, version), request)
 
@@ -254,5 +266,5 @@ def _add_pages(app: FastAPI) -> None:
     @app.get("/page/{name}", include_in_schema=False)
     async def file(name: str) -> Response:
         if name not in page:
-            raise Refusal(404, "There is no such file.")
+            raise HTTPError(404, "There is no such file.")
         return page[name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from mnist_adder.serving.limits import Refusal
+from mnist_adder.serving.limits import HTTPError
 
 MAX_FIELDS = 16
 _BOUNDARY = re.compile(r';\s*boundary=(?:"([^"]{1,70})"|([^\s";,]{1,70}))', re.IGNORECASE)
@@ -25,23 +25,23 @@ def parse_form(content_type: str, body: bytes) -> dict[str, bytes]:
         body: all of it.
 
     Raises:
-        Refusal: 422, it is malformed, has a field twice, or too many fields.
+        HTTPError: 422, it is malformed, has a field twice, or too many fields.
     """
     found = _BOUNDARY.search(content_type)
     if not found:
-        raise Refusal(422, "The content type names no boundary between the form's fields.")
+        raise HTTPError(422, "The content type names no boundary between the form's fields.")
     delimiter = b"\r\n--" + (found[1] or found[2]).encode("latin-1", "replace")
     pieces = (b"\r\n" + body).split(delimiter, MAX_FIELDS + 2)
     if len(pieces) > MAX_FIELDS + 2:
-        raise Refusal(422, f"The form has more than {MAX_FIELDS} fields.")
+        raise HTTPError(422, f"The form has more than {MAX_FIELDS} fields.")
     if len(pieces) < 3 or not pieces[-1].startswith(b"--"):
-        raise Refusal(422, "The form is empty or cut off: its last boundary is missing.")
+        raise HTTPError(422, "The form is empty or cut off: its last boundary is missing.")
     fields: dict[str, bytes] = {}
     for piece in pieces[1:-1]:  # before the first boundary and after the last is nothing that counts
         head, blank, content = piece.partition(b"\r\n\r\n")
         name = _name(head) if blank else None
         if name is None or name in fields:
-            raise Refusal(422, "The form is malformed: each field must have a name of its own.")
+            raise HTTPError(422, "The form is malformed: each field must have a name of its own.")
         fields[name] = content
     return fields
 

@@ -60,7 +60,7 @@ class Limits:
     """What a refusal for overload asks for."""
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is no error of ours
+class HTTPError(Exception):
     """A request that is not answered, with the HTTP status and one sentence that says why."""
 
     def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
@@ -68,24 +68,24 @@ class Refusal(Exception):  # noqa: N818 - a refusal is no error of ours
         self.status, self.detail, self.headers = status, detail, headers or {}
 
 
-def refusal_of(error: MnistAdderError) -> Refusal:
+def refusal_of(error: MnistAdderError) -> HTTPError:
     """What a mistake in a picture or a number is to HTTP."""
     text = str(error)
     detail = text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
     if isinstance(error, PictureSizeError):
-        return Refusal(413, detail)
+        return HTTPError(413, detail)
     if isinstance(error, UnknownPictureError):
-        return Refusal(415, detail)
-    return Refusal(422 if isinstance(error, PictureError | NumberError) else 500, detail)
+        return HTTPError(415, detail)
+    return HTTPError(422 if isinstance(error, PictureError | NumberError) else 500, detail)
 
 
-async def read_body(request: Request, load: Load) -> bytes:
+async def read_body(request: Request, load: AdmissionControl) -> bytes:
     """The whole body of a request that ``load`` has let in.
 
     While it has not come, the request keeps no other out: it is counted again when it has.
 
     Raises:
-        Refusal: 413, it is too large; 408, it does not come; 400, the connection ended before it had; 503,
+        HTTPError: 413, it is too large; 408, it does not come; 400, the connection ended before it had; 503,
             too much is in flight.
     """
     limits, scope = load.limits, request.scope
@@ -95,7 +95,7 @@ async def read_body(request: Request, load: Load) -> bytes:
         """Keep a piece; whether there are more to come."""
         nonlocal size
         if message["type"] == "http.disconnect":
-            raise Refusal(400, "The connection ended before the request had come.")
+            raise HTTPError(400, "The connection ended before the request had come.")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > limits.body_bytes:
@@ -112,7 +112,7 @@ async def read_body(request: Request, load: Load) -> bytes:
                 while take(await request.receive()):
                     pass
     except TimeoutError:
-        raise Refusal(408, f"The body did not come within {limits.body_seconds:g} seconds.") from None
+        raise HTTPError(408, f"The body did not come within {limits.body_seconds:g} seconds.") from None
     finally:
         load.requests += 1
     if load.requests > limits.in_flight:
@@ -131,12 +131,12 @@ def _come(receive: Receive) -> Message | None:
     return None
 
 
-def too_large(limits: Limits) -> Refusal:
+def too_large(limits: Limits) -> HTTPError:
     """For a body with too many bytes."""
-    return Refusal(413, f"The body has more than {limits.body_bytes:,} bytes, the most allowed.")
+    return HTTPError(413, f"The body has more than {limits.body_bytes:,} bytes, the most allowed.")
 
 
-class Load:
+class AdmissionControl:
     """What is in flight now, in this process."""
 
     def __init__(self, limits: Limits) -> None:
@@ -153,7 +153,7 @@ class Load:
             always: however much is in flight. So who watches the service sees that it is busy, not dead.
 
         Raises:
-            Refusal: 413, its body is too large; 503, too much is in flight.
+            HTTPError: 413, its body is too large; 503, too much is in flight.
         """
         limits = self.limits
         if content_length is not None and content_length > limits.body_bytes:
@@ -170,7 +170,7 @@ class Load:
         """Count how many bytes of its body are here, instead of what its head has announced.
 
         Raises:
-            Refusal: 503, it is too much with all others.
+            HTTPError: 503, it is too much with all others.
         """
         self.held_bytes += size - scope[_HOLDS]
         scope[_HOLDS] = size
@@ -183,9 +183,9 @@ class Load:
         self.held_bytes -= scope[_HOLDS]
 
 
-def overloaded(limits: Limits) -> Refusal:
+def overloaded(limits: Limits) -> HTTPError:
     """For more requests than can be answered soon."""
-    return Refusal(
+    return HTTPError(
         503,
         f"Too much is being asked at once: try again in {limits.retry_after_seconds} s.",
         {"Retry-After": str(limits.retry_after_seconds)},
@@ -206,7 +206,7 @@ class Workers:
         """Call ``work`` in one of the threads, once one is free.
 
         Raises:
-            Refusal: 503, none became free in time.
+            HTTPError: 503, none became free in time.
         """
         self.busy += 1
         try:

@@ -1,7 +1,7 @@
 """What is asked at /predict: the bytes of a body -> pairs of a picture and a number, checked.
 
-A body comes in as JSON or as a form, an :class:`Asked` goes out, or a refusal that says what is wrong. Next
-is ``answers``. Each request comes this way, so it is written to be quick: a list of 784 numbers is checked
+A body in JSON or as a form becomes a :class:`PredictRequest`, or an error that says what is wrong.
+Each request comes this way, so it is written to be quick: a list of 784 numbers is checked
 and converted row by row by ``bytes``, not one by one, which is why FastAPI's own validation is not used.
 """
 
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from mnist_adder.errors import NumberError
 from mnist_adder.inference import check_number
 from mnist_adder.serving.form import parse_form
-from mnist_adder.serving.limits import Limits, Refusal, refusal_of
-from mnist_adder.task import SIDE
+from mnist_adder.serving.limits import HTTPError, Limits, refusal_of
+from mnist_adder.types import SIDE
 
 _ROWS = [SIDE] * SIDE
 
@@ -33,7 +33,7 @@ class Pair(NamedTuple):
     picture: bytes | None  # a picture file's content
 
 
-class Asked(NamedTuple):
+class PredictRequest(NamedTuple):
     """All questions of a request."""
 
     pairs: list[Pair]  # at least one
@@ -41,11 +41,11 @@ class Asked(NamedTuple):
     batch: bool  # asked as a list, to be answered as one
 
 
-def parse(content_type: str, body: bytes, limits: Limits) -> Asked:
+def parse(content_type: str, body: bytes, limits: Limits) -> PredictRequest:
     """Read a request to /predict.
 
     Raises:
-        Refusal: 415, it is neither JSON nor a form; 413, it has too many pairs; 422, it is malformed.
+        HTTPError: 415, it is neither JSON nor a form; 413, it has too many pairs; 422, it is malformed.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/json":
@@ -53,8 +53,8 @@ def parse(content_type: str, body: bytes, limits: Limits) -> Asked:
     if kind == "multipart/form-data":
         form = parse_form(content_type, body)
         model = _text(form["model"], "model") if "model" in form else None
-        return Asked([_from_form(form)], model, batch=False)
-    raise Refusal(
+        return PredictRequest([_from_form(form)], model, batch=False)
+    raise HTTPError(
         415, f"The content type is {kind[:60]!r}, but must be application/json or multipart/form-data."
     )
 
@@ -63,45 +63,47 @@ def load_json(body: bytes | memoryview) -> dict[str, Any]:
     """A JSON object.
 
     Raises:
-        Refusal: 422, it is something else.
+        HTTPError: 422, it is something else.
     """
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Refusal(422, f"The body is no JSON: {error}.") from None
+        raise HTTPError(422, f"The body is no JSON: {error}.") from None
     if not isinstance(content, dict):
-        raise Refusal(422, f"The body is a JSON {type(content).__name__}, but must be an object.")
+        raise HTTPError(422, f"The body is a JSON {type(content).__name__}, but must be an object.")
     return content
 
 
-def _from_json(body: bytes, limits: Limits) -> Asked:
+def _from_json(body: bytes, limits: Limits) -> PredictRequest:
     content = load_json(body)
     model = content.get("model")
     if model is not None and not isinstance(model, str):
-        raise Refusal(422, "The model must be named by a string.")
+        raise HTTPError(422, "The model must be named by a string.")
     if "pairs" not in content:
-        return Asked([_pair(content)], model, batch=False)
+        return PredictRequest([_pair(content)], model, batch=False)
     asked = content["pairs"]
     if not isinstance(asked, list) or not asked:
-        raise Refusal(422, "The pairs must be a list of at least one object.")
+        raise HTTPError(422, "The pairs must be a list of at least one object.")
     if len(asked) > limits.pairs:
-        raise Refusal(413, f"There are {len(asked):,} pairs, but at most {limits.pairs} are allowed.")
+        raise HTTPError(413, f"There are {len(asked):,} pairs, but at most {limits.pairs} are allowed.")
     pairs = []
     for place, each in enumerate(asked):
         try:
             if not isinstance(each, dict):
-                raise Refusal(422, "A pair must be an object.")
+                raise HTTPError(422, "A pair must be an object.")
             pairs.append(_pair(each))
-        except Refusal as refusal:
-            raise Refusal(refusal.status, f"pairs[{place}]: {refusal.detail}") from None
-    return Asked(pairs, model, batch=True)
+        except HTTPError as refusal:
+            raise HTTPError(refusal.status, f"pairs[{place}]: {refusal.detail}") from None
+    return PredictRequest(pairs, model, batch=True)
 
 
 def _pair(content: Mapping[str, Any]) -> Pair:
     number = _number(content.get("number"), "number" in content)
     image, pixels = content.get("image"), content.get("pixels")
     if (image is None) == (pixels is None):
-        raise Refusal(422, "Give either image (a picture file in base64) or pixels (28 rows of 28 integers).")
+        raise HTTPError(
+            422, "Give either image (a picture file in base64) or pixels (28 rows of 28 integers)."
+        )
     if pixels is not None:
         return Pair(number, _pixels(pixels), None)
     return Pair(number, None, _picture(image))
@@ -110,13 +112,13 @@ def _pair(content: Mapping[str, Any]) -> Pair:
 def _from_form(form: Mapping[str, bytes]) -> Pair:
     for name in ("image", "number"):
         if name not in form:
-            raise Refusal(422, f"The form has no field {name}; it must have image, a file, and number.")
+            raise HTTPError(422, f"The form has no field {name}; it must have image, a file, and number.")
     return Pair(_number(_text(form["number"], "number"), True), None, form["image"])
 
 
 def _number(number: Any, given: bool) -> int:
     if not given:
-        raise Refusal(422, "There is no number; it must be a whole number from 0 to 9.")
+        raise HTTPError(422, "There is no number; it must be a whole number from 0 to 9.")
     try:
         return check_number(number if isinstance(number, int | str) else repr(number))
     except NumberError as error:
@@ -130,23 +132,25 @@ def _pixels(rows: Any) -> NDArray[np.uint8]:
             return np.frombuffer(b"".join(map(bytes, rows)), np.uint8).reshape(SIDE, SIDE)
     except (TypeError, ValueError):
         pass  # something else than integers, or out of range
-    raise Refusal(422, f"The pixels must be {SIDE} rows of {SIDE} integers from 0 to 255, ink bright.")
+    raise HTTPError(422, f"The pixels must be {SIDE} rows of {SIDE} integers from 0 to 255, ink bright.")
 
 
 def _picture(text: Any) -> bytes:
     """Base64, or a data URL as a browser's canvas makes it -> a file's content."""
     if not isinstance(text, str):
-        raise Refusal(422, "The image must be a string: a picture file in base64.")
+        raise HTTPError(422, "The image must be a string: a picture file in base64.")
     if text.startswith("data:"):
         text = text.partition(",")[2]
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise Refusal(422, "The image is no base64: it must be a picture file's content, encoded.") from None
+        raise HTTPError(
+            422, "The image is no base64: it must be a picture file's content, encoded."
+        ) from None
 
 
 def _text(value: bytes, name: str) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise Refusal(422, f"The field {name} is no text.") from None
+        raise HTTPError(422, f"The field {name} is no text.") from None

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mnist_adder.inference import preprocess
-from mnist_adder.task import SIDE
+from mnist_adder.types import SIDE
 
 MNIST = "MNIST test images"
 BUNDLED = "digits bundled with scikit-learn"

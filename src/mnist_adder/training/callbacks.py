@@ -16,12 +16,12 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAv
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_avg_fn
 
-from mnist_adder.designs import Recipe
 from mnist_adder.errors import DivergedError
+from mnist_adder.models import Recipe
 from mnist_adder.runs import Run
 from mnist_adder.training.divergence import check_losses, check_weights
 from mnist_adder.training.events import EventFile
-from mnist_adder.training.module import AdderModule
+from mnist_adder.training.lit_module import AdderModule
 
 TENSORBOARD = "tensorboard"
 """The folder of a run that holds TensorBoard's event files."""
@@ -36,14 +36,14 @@ class Averaging(WeightAveraging):
     """
 
     def __init__(self, recipe: Recipe) -> None:
-        ema = recipe.average == "ema"
+        ema = recipe.weight_averaging == "ema"
         if ema:
             super().__init__(multi_avg_fn=self._ema)
         else:
             super().__init__(avg_fn=get_swa_avg_fn())  # the multi-tensor one fails on whole-number buffers
-        self.decay = recipe.average_decay
+        self.decay = recipe.ema_decay
         self.step = 0
-        self.start = 0.0 if ema else recipe.average_start
+        self.start = 0.0 if ema else recipe.swa_start
         self.start_step = 0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -79,12 +79,12 @@ class StopIfDiverged(L.Callback):
         assert isinstance(pl_module, AdderModule)
         try:
             check_losses({name: float(value) for name, value in trainer.callback_metrics.items()})
-            check_weights(pl_module.design)
+            check_weights(pl_module.model)
         except DivergedError as error:
             raise DivergedError(f"in epoch {trainer.current_epoch + 1} {error}") from None
 
 
-class Recorder(L.Callback):
+class MetricsLogger(L.Callback):
     """Writes down every epoch's figures, whatever the module logged.
 
     metrics.csv gets a row; ``tensorboard --logdir`` shows them as curves.
@@ -115,7 +115,7 @@ class Recorder(L.Callback):
         self.rows = state_dict["rows"]
 
 
-class StopBetweenSteps(L.Callback):
+class GracefulInterrupt(L.Callback):
     """Makes Ctrl-C stop training between two steps, where the network is whole.
 
     In the middle of a step Python may lose it: an exception within a callback from C++ is only printed. A

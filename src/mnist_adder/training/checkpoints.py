@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from mnist_adder.designs import Adder
 from mnist_adder.errors import RunError
-from mnist_adder.files import write_bytes
+from mnist_adder.models import Adder
+from mnist_adder.safe_io import write_bytes
 
 FOLDER = "checkpoints"
 """The folder of a run that holds them; it goes when training ends."""
@@ -28,7 +28,7 @@ def last(run_folder: Path) -> Path:
     return run_folder / FOLDER / "last.ckpt"
 
 
-class WholeFiles(TorchCheckpointIO):
+class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes as the rest of us: Lightning's own way is no rename where /tmp is another file system."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
@@ -63,18 +63,18 @@ def seconds(run_folder: Path) -> float:
     if not path.exists():
         return 0.0
     with _reading(path) as content:
-        return float(sum(row["seconds"] for row in content["callbacks"]["Recorder"]["rows"]))
+        return float(sum(row["seconds"] for row in content["callbacks"]["MetricsLogger"]["rows"]))
 
 
-def restore(design: Adder, path: Path) -> int:
-    """Put a checkpoint's weights, averaged if they are, into the design; the epoch they are of, from 1.
+def restore(model: Adder, path: Path) -> int:
+    """Put a checkpoint's weights, averaged if they are, into the model; the epoch they are of, from 1.
 
     Raises:
         RunError: the file is damaged.
     """
     with _reading(path) as content:
-        weights = {name.removeprefix("design."): tensor for name, tensor in content["state_dict"].items()}
-        design.load_state_dict(weights)
+        weights = {name.removeprefix("model."): tensor for name, tensor in content["state_dict"].items()}
+        model.load_state_dict(weights)
         return int(content["epoch"]) + 1
 
 

@@ -1,6 +1,6 @@
 """Telling a training that has run away from one that has not.
 
-A design and an epoch's losses come in; a DivergedError goes out, or nothing. Next: ``callbacks``, once an
+A model and an epoch's losses come in; a DivergedError goes out, or nothing. Next: ``callbacks``, once an
 epoch, and ``fast``, at its end.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from mnist_adder.designs import Adder
 from mnist_adder.errors import DivergedError
+from mnist_adder.models import Adder
 from mnist_adder.runs import RunConfig
 
 RUNAWAY = 1e4
@@ -34,20 +34,20 @@ def check_losses(figures: Mapping[str, float]) -> None:
             raise DivergedError(f"its {name} is {loss:.3g}")
 
 
-def check_weights(design: Adder) -> None:
+def check_weights(model: Adder) -> None:
     """Refuse weights, or statistics of batch normalisation, that are not finite.
 
     Raises:
         DivergedError: some are not.
     """
-    for name, values in design.state_dict().items():
+    for name, values in model.state_dict().items():
         if not bool(values.isfinite().all()):
             raise DivergedError(f"its weights {name} hold values that are no finite numbers")
 
 
 def what_to_do(config: RunConfig) -> str:
     """The sentence for whoever's training diverged."""
-    finder = "" if config.preset else f", which mnist-adder find-lr {config.design} suggests"
+    finder = "" if config.preset else f", which mnist-adder find-lr {config.model} suggests"
     return (
         f"Train again, in another folder, with a lower rate than {config.recipe.learning_rate:g}: "
         f"--set learning_rate=...{finder}."

@@ -1,12 +1,12 @@
 """The lean loop of ``train --preset fast``: 99 % in a second or so of a processor, without Lightning.
 
-The training images come in, as the bytes of MNIST's files or as a corpus; a trained ``exact-sum`` goes out.
+The training images come in, as the bytes of MNIST's files or as a data; a trained ``exact-sum`` goes out.
 Next: ``finish``. ``benchmarks/fast.py`` takes its time.
 
 What makes it quick, most of it first:
 
 - All layers are products of matrices, convolutions too (see ``unrolled``), in bfloat16 where the processor
-  has a matrix unit for it. The design's float32 weights remember what that would round away.
+  has a matrix unit for it. The model's float32 weights remember what that would round away.
 - Updates are orthogonalised (see ``muon``), so that 105 steps, on nine tenths of the images, are enough.
 - Two threads learn from half of a batch each. Torch's own threads do not help, as they split every operation,
   and these are too small.
@@ -28,21 +28,21 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from mnist_adder.data import Corpus, MNISTAdder
-from mnist_adder.data.corpus import VALIDATION_SIZES, split_validation
-from mnist_adder.designs import Recipe
-from mnist_adder.designs.exact_sum import ExactSum
-from mnist_adder.designs.presets import PRESETS
-from mnist_adder.errors import DataError, DesignError, DivergedError
+from mnist_adder.data import DigitImages, MNISTAdder
+from mnist_adder.data.images import VALIDATION_SIZES, split_validation
+from mnist_adder.errors import DataError, DivergedError, ModelError
 from mnist_adder.evaluation import evaluate
+from mnist_adder.models import Recipe
+from mnist_adder.models.exact_sum import ExactSum
+from mnist_adder.models.presets import PRESETS
 from mnist_adder.runs import Run
-from mnist_adder.task import DIGITS
 from mnist_adder.training.divergence import check_weights, what_to_do
 from mnist_adder.training.finish import finish
-from mnist_adder.training.module import TRAIN_FIGURES
+from mnist_adder.training.lit_module import TRAIN_FIGURES
 from mnist_adder.training.muon import orthogonalise
 from mnist_adder.training.stream import Images, batches
 from mnist_adder.training.unrolled import learners, precision, spreads
+from mnist_adder.types import DIGITS
 
 _First = TypeVar("_First")
 _Second = TypeVar("_Second")
@@ -52,7 +52,7 @@ _FIRST_SHARE, _SECOND_SHARE = (0, 2, 3), (1,)  # of the weights; who has the sec
 
 
 RECIPE = PRESETS["fast"].recipe
-_FOLLOWED = {"batch_size", "learning_rate", "momentum", "warmup", "label_smoothing", "train_on"}
+_FOLLOWED = {"batch_size", "learning_rate", "momentum", "warmup_fraction", "label_smoothing", "train_on"}
 _HEAD_RATE = 0.25  # the last layer's learning rate, relative to the others'
 ORTHOGONAL_STEPS = 3
 SHARE = 0.9
@@ -77,7 +77,7 @@ def train_fast(
         recipe: whose batch size (even), rate, momentum, warm-up and smoothing are followed.
 
     Returns:
-        The design, in evaluation mode.
+        The model, in evaluation mode.
 
     Raises:
         DataError: the images' file is not what it should be, or there are too few images for a step.
@@ -91,12 +91,12 @@ def train_fast(
     try:
         with torch.random.fork_rng(devices=[]), ThreadPoolExecutor(1) as helper:
             torch.manual_seed(seed)
-            design = ExactSum("fast")
+            model = ExactSum("fast")
             given = batches(images, kept, recipe.batch_size, seed, precision())
-            _Loop(design, given, recipe, helper if threads > 1 else None).run(steps)
+            _Loop(model, given, recipe, helper if threads > 1 else None).run(steps)
     finally:
         torch.set_num_threads(torch_threads)
-    return design.eval()
+    return model.eval()
 
 
 def steps_of(images: int, batch_size: int) -> int:
@@ -104,7 +104,7 @@ def steps_of(images: int, batch_size: int) -> int:
     return int(SHARE * images) // batch_size
 
 
-def fit_fast(run: Run, corpus: Corpus) -> Run:
+def fit_fast(run: Run, data: DigitImages) -> Run:
     """Train as the run's config says, evaluate, and complete the run; it is never stopped half-way.
 
     metrics.csv has one row, of the trained network: on the training pairs, and the validation pairs if they
@@ -115,26 +115,26 @@ def fit_fast(run: Run, corpus: Corpus) -> Run:
     """
     recipe, kept = run.config.recipe, None
     if recipe.train_on == "train":
-        kept, _ = split_validation(corpus.train_digits, VALIDATION_SIZES[corpus.dataset])
-    images = Images(corpus.train_images.view(-1, 28, 28), corpus.train_digits.long())
+        kept, _ = split_validation(data.train_digits, VALIDATION_SIZES[data.dataset])
+    images = Images(data.train_images.view(-1, 28, 28), data.train_digits.long())
     started = time.perf_counter()
-    design = train_fast(images, seed=run.config.seed, kept=kept, threads=run.config.threads, recipe=recipe)
+    model = train_fast(images, seed=run.config.seed, kept=kept, threads=run.config.threads, recipe=recipe)
     seconds = time.perf_counter() - started
     try:
-        check_weights(design)
+        check_weights(model)
     except DivergedError as error:
         raise DivergedError(f"The preset fast diverged: {error}. {what_to_do(run.config)}") from None
     figures = {"epoch": 1.0}
-    datasets = {"train": MNISTAdder(split=recipe.train_on, corpus=corpus)}
+    datasets = {"train": MNISTAdder(split=recipe.train_on, data=data)}
     if recipe.train_on == "train":
-        datasets["validation"] = MNISTAdder(split="validation", corpus=corpus)
+        datasets["validation"] = MNISTAdder(split="validation", data=data)
     for part, dataset in datasets.items():
-        metrics = evaluate(design, dataset)
+        metrics = evaluate(model, dataset)
         loss = recipe.digit_weight * metrics.digit_loss + recipe.sum_weight * metrics.sum_loss
         figures[f"{part}_loss"] = loss
         figures |= {f"{part}_{name}": getattr(metrics, name) for name in TRAIN_FIGURES}
     run.save_metrics([{**figures, "learning_rate": 0.0, "seconds": seconds}])
-    finish(run, design, corpus, train_seconds=seconds, kept_epoch=1)
+    finish(run, model, data, train_seconds=seconds, best_epoch=1)
     return run
 
 
@@ -142,16 +142,16 @@ def check_fast(recipe: Recipe) -> None:
     """Refuse settings that the lean loop would not follow.
 
     Raises:
-        DesignError: one of them is not the preset's own.
+        ModelError: one of them is not the preset's own.
     """
     for field in fields(recipe):
         if field.name not in _FOLLOWED and getattr(recipe, field.name) != getattr(RECIPE, field.name):
-            raise DesignError(
+            raise ModelError(
                 f"The preset fast has a lean loop of its own, in which {field.name} cannot be changed. "
                 f"It follows {', '.join(sorted(_FOLLOWED))}."
             )
     if recipe.batch_size % 2:
-        raise DesignError(f"The preset fast splits batches in two: {recipe.batch_size} is odd.")
+        raise ModelError(f"The preset fast splits batches in two: {recipe.batch_size} is odd.")
 
 
 class _Loop:
@@ -159,19 +159,19 @@ class _Loop:
 
     def __init__(
         self,
-        design: ExactSum,
+        model: ExactSum,
         given: Iterator[_Batch],
         recipe: Recipe,
         helper: ThreadPoolExecutor | None,
     ) -> None:
-        self.design, self.given, self.recipe, self.helper = design, given, recipe, helper
+        self.model, self.given, self.recipe, self.helper = model, given, recipe, helper
         self.one, self.other = learners()
         self.parameters = list(self.one.parameters())
         rate = recipe.learning_rate
         self.weights = [
             _Weight(*of_one, recipe)
             for of_one in zip(
-                design.parameters(),
+                model.parameters(),
                 self.parameters,
                 (*spreads(), None, None),
                 (rate, rate, rate, rate * _HEAD_RATE),
@@ -181,11 +181,11 @@ class _Loop:
         self.targets = torch.eye(DIGITS) * (1 - recipe.label_smoothing) + recipe.label_smoothing / DIGITS
 
     def run(self, steps: int) -> None:
-        """Train for so many steps, and leave what was learnt in the design."""
+        """Train for so many steps, and leave what was learnt in the model."""
         batch = self._next()
         for step in range(steps):
             done = (step + 0.5) / steps
-            scale = min(done / self.recipe.warmup, (1 - done) / (1 - self.recipe.warmup))
+            scale = min(done / self.recipe.warmup_fraction, (1 - done) / (1 - self.recipe.warmup_fraction))
             (one, other), (ones_digits, others_digits) = (part.chunk(2) for part in batch)
             gradients = self._both(
                 partial(self._gradients, self.one, one, ones_digits),
@@ -196,7 +196,7 @@ class _Loop:
                 partial(self._update_and_prepare, _SECOND_SHARE, gradients, scale),
             )
         for kept, left, right in zip(
-            self.design.buffers(), self.one.buffers(), self.other.buffers(), strict=True
+            self.model.buffers(), self.one.buffers(), self.other.buffers(), strict=True
         ):
             kept.copy_((left + right) / 2)  # what normalisation saw
 
@@ -230,7 +230,7 @@ class _Loop:
 
 
 class _Weight:
-    """One weight of the design as a matrix, a row an output, in float32; and what learns for it."""
+    """One weight of the model as a matrix, a row an output, in float32; and what learns for it."""
 
     def __init__(
         self, weight: Tensor, learner: Tensor, spread: Tensor | None, rate: float, recipe: Recipe
@@ -258,7 +258,7 @@ class _Weight:
             self.learner.view(-1, rows, width).copy_(spread.transpose(0, 1))
 
     def _gather(self, one: Tensor, other: Tensor) -> Tensor:
-        """The gradient for the design's weight: the sum of two of the learner's, and over all positions."""
+        """The gradient for the model's weight: the sum of two of the learner's, and over all positions."""
         if self.spread is None:
             return one.float().add_(other)
         rows, width = len(self.memory), self.learner.size(1)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from mnist_adder import machine
+from mnist_adder import environment
 
 # x <- a x + b (x x') x + c (x x')^2 x. Steep at 0, so that small singular values grow quickly; they then stay
 # between 0.7 and 1.2, which is near enough to 1.
@@ -51,7 +51,7 @@ def orthogonalise(update: Tensor, steps: int = 5) -> Tensor:
 
 @cache
 def _precision(device: torch.device) -> torch.dtype:
-    return torch.bfloat16 if machine.best_precision(device) == "bf16-mixed" else torch.float32
+    return torch.bfloat16 if environment.best_precision(device) == "bf16-mixed" else torch.float32
 
 
 class Muon(Optimizer):

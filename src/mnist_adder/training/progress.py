@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from mnist_adder.training.module import AdderModule
+from mnist_adder.training.lit_module import AdderModule
 
 HEADER = (
     "         train                          validation\n"

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from mnist_adder.data.idx import parse_idx
-from mnist_adder.designs.blocks import MEAN, STD
 from mnist_adder.errors import DataError
-from mnist_adder.task import DIGITS
+from mnist_adder.models.layers import MEAN, STD
+from mnist_adder.types import DIGITS
 
 IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 _PIECE = 2**20  # bytes of the compressed file that are unpacked at once: some 6,000 images
@@ -109,7 +109,7 @@ class UnpackedImages(Images):
 def batches(
     images: Images, kept: Tensor | None, size: int, seed: int, precision: torch.dtype
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of ``size`` images, each image once: see :func:`as_windows`, and digits (B,).
+    """DeviceLoader of ``size`` images, each image once: see :func:`as_windows`, and digits (B,).
 
     Each batch is drawn at random from what is there and was not yet given. (Going through the file in its
     own order cost 0.1 points.) A piece is asked for in every second step, not when it happens to arrive, so

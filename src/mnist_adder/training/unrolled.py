@@ -1,6 +1,6 @@
 """The network ``fast`` as matrix products alone: its convolutions are unrolled.
 
-Nothing comes in; learners, and what makes their weights of the design's, go out. Next: fast.
+Nothing comes in; learners, and what makes their weights of the model's, go out. Next: fast.
 
 On so few pixels a convolution is quicker as one large matrix, its weight repeated for every place it looks
 at: more than half of the products are with zeros, but the processor's matrix unit is through with all of them
@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mnist_adder import machine
-from mnist_adder.task import DIGITS
+from mnist_adder import environment
+from mnist_adder.types import DIGITS
 
 
 class _MaxOfFour(nn.Module):
@@ -31,7 +31,7 @@ class _MaxOfFour(nn.Module):
 def learners() -> tuple[nn.Module, nn.Module]:
     """The network ``fast`` as matrix products, twice: for two threads, with shared weights.
 
-    Windows (25 B, 64) of ``stream`` to logits (B, 10). Initial weights are not the design's yet.
+    Windows (25 B, 64) of ``stream`` to logits (B, 10). Initial weights are not the model's yet.
     """
     one = nn.Sequential(
         nn.Linear(64, 4 * 16, bias=False),
@@ -72,4 +72,6 @@ def _spread(inputs: Tensor) -> Tensor:
 
 def precision() -> torch.dtype:
     """What is multiplied: bfloat16 where the processor gains from it, else float32."""
-    return torch.bfloat16 if machine.best_precision(torch.device("cpu")) == "bf16-mixed" else torch.float32
+    return (
+        torch.bfloat16 if environment.best_precision(torch.device("cpu")) == "bf16-mixed" else torch.float32
+    )

@@ -1,7 +1,7 @@
 """What PyTorch's autograd says to the same numbers, in double precision: the worksheet is compared with it.
 
 Numbers come in, tensors go out. Nothing here is derived by hand: torch finds every slope, and the exact sum
-is the design's own.
+is the model's own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mnist_adder.designs.blocks import add_distributions, number_distribution
+from mnist_adder.models.layers import add_distributions, number_distribution
 
 
 def small_network(
@@ -53,7 +53,7 @@ def adder_head(
     """Learn to add with the linear head of ``argmax-regression``, one pair an update.
 
     Args:
-        parameters: 51, as the design's head lists them.
+        parameters: 51, as the model's head lists them.
         digits: one for each update.
         numbers: one for each update.
         rate: of learning.

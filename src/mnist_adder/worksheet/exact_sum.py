@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mnist_adder.task import DIGITS, SUMS
+from mnist_adder.types import DIGITS, SUMS
 from mnist_adder.worksheet.book import Book, Cell, Sheet, over, span
 from mnist_adder.worksheet.expressions import Expression, exp, ln, where
 from mnist_adder.worksheet.look import WHOLE, Kind

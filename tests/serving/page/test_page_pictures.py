@@ -129,7 +129,7 @@ def test_every_model_can_be_chosen(page: Page, draw: Draw, service: str) -> None
     expect(choice).to_have_value(known["default"])
     for number, model in enumerate(known["models"]):
         choice.select_option(model["name"])
-        expect(page.locator("#about")).to_contain_text(model["design"])
+        expect(page.locator("#about")).to_contain_text(model["model"])
         page.get_by_label("Drawing area").focus()
         assert answer_to(page, number)["model"] == model["name"]
         reads(page, f"4 + {number} = {4 + number}")

@@ -162,11 +162,11 @@ async function listModels() {
   for (const { name } of known.models) $("model").append(new Option(name, name, name === known.default, name === known.default));
   const describe = () => {
     const chosen = known.models.find(({ name }) => name === $("model").value);
-    const { design, parameters, joint_accuracy: right, dataset } = chosen;
+    const { model, parameters, joint_accuracy: right, dataset } = chosen;
     const facts = [];
     if (parameters !== null) facts.push(`${parameters.toLocaleString("en")} parameters`);
     if (right !== null) facts.push(`${percent(right, 2)} of ${dataset} test pairs right`);
-    $("about").textContent = [design, facts.join(", ")].filter(Boolean).join(": ");
+    $("about").textContent = [model, facts.join(", ")].filter(Boolean).join(": ");
   };
   $("model").addEventListener("change", () => {
     describe();

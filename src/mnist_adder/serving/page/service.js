@@ -28,7 +28,7 @@ export async function predict(scene, number, model, signal) {
   return ask("predict", question);
 }
 
-/** {models: [{name, design, parameters, joint_accuracy, dataset}], default} */
+/** {models: [{name, model, parameters, joint_accuracy, dataset}], default} */
 export const models = () => ask("models");
 
 /** {pixels, digit, source} */

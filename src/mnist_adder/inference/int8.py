@@ -1,0 +1,145 @@
+"""A run's model.onnx -> model.int8.onnx: the same questions, answered with 8-bit multiplications.
+
+A run folder and images that it was trained on come in; a checked file goes out. Next is the predictor, when
+it is asked for int8.
+
+Weights become int8 with one scale for each output channel. What flows between layers becomes uint8 with one
+scale, from the least to the greatest value that the images produce there. The file says so in the standard's
+own words, QuantizeLinear and DequantizeLinear around ordinary operators, which any reader of ONNX knows;
+onnxruntime joins each such group into one operator on whole numbers.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_adder.errors import ModelError
+from mnist_adder.inference.predictor import MODEL, MODEL_INT8, Predictor, check_images
+from mnist_adder.inference.session import append_checksum, ask, open_session
+from mnist_adder.safe_io import write_bytes
+from mnist_adder.types import NUMBERS
+
+if TYPE_CHECKING:
+    from mnist_adder.runs import Run
+
+CALIBRATION_IMAGES = 1024
+"""How many training images are usual."""
+AGREEMENT = 0.99
+"""Smallest share of the calibration images whose digit and sum must stay what they were."""
+
+_AT_ONCE = 64
+
+
+def export_int8(run: Run | str | Path, images: NDArray[np.float32], path: Path | None = None) -> Path:
+    """Write what a run's model.onnx says in 8 bits, once it is found to answer the same, and return its path.
+
+    Convolutions are quantised, with the pooling between them; where a model has none, its matrix products.
+    The rest is little work and stays float32. Weights use 7 of their 8 bits, so that processors which add up
+    products in 16 bits (AVX2 without VNNI) do not overflow, and answer like all others.
+
+    Example::
+
+        images = MNISTAdder(split="train").images[:1024] / 255  # (1024, 28, 28)
+        export_int8("runs/exact-sum", images.numpy())
+
+    Args:
+        run: a run, or its folder, with a model.onnx.
+        images: (N, 28, 28) float32 in [0, 1], N at least 1: some that the run was trained on, say
+            CALIBRATION_IMAGES. Never test images: the ranges of all values are read off them.
+        path: the file; None is model.int8.onnx in the run's folder.
+
+    Raises:
+        RunError: there is no such run, or it has no model.onnx that this package wrote.
+        PictureError: the images have another shape, type or range.
+        ModelError: too many answers change, see AGREEMENT; nothing is then written.
+        OSError: the file cannot be written.
+    """
+    check_images(images)
+    exact = Predictor(run)
+    about = {**exact.metadata, "precision": "int8", "calibration_images": str(len(images))}
+    content = _label(_quantise(exact.folder / MODEL, images), about)
+    _compare(exact, content, images)
+    path = exact.folder / MODEL_INT8 if path is None else path
+    write_bytes(path, content)
+    return path
+
+
+def _quantise(path: Path, images: NDArray[np.float32]) -> Any:
+    """The quantised onnx.ModelProto of a file; what lies between is kept in a folder of its own."""
+    import onnx
+    from onnxruntime.quantization import (  # type: ignore[import-untyped]
+        CalibrationDataReader,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
+
+    class Images(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.starts = iter(range(0, len(images), _AT_ONCE))
+
+        def get_next(self) -> dict[str, NDArray[Any]] | None:
+            start = next(self.starts, None)
+            if start is None:
+                return None
+            part = images[start : start + _AT_ONCE, None]
+            return {"image": part, "number": _numbers(len(part))}
+
+    model = onnx.load(path)
+    has_convolutions = any(node.op_type == "Conv" for node in model.graph.node)
+    # Without this mark quantize_static logs the advice to simplify the model, which is done already.
+    onnx.helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
+    with tempfile.TemporaryDirectory() as folder:
+        exact, quantised = Path(folder) / "exact.onnx", Path(folder) / "quantised.onnx"
+        onnx.save(model, exact)
+        quantize_static(
+            exact,
+            quantised,
+            Images(),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Relu", *(["Conv", "MaxPool"] if has_convolutions else ["Gemm", "MatMul"])],
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,  # times int8: what processors have instructions for
+            weight_type=QuantType.QInt8,
+        )
+        return onnx.load(quantised)
+
+
+def _label(model: Any, metadata: dict[str, str]) -> bytes:
+    """The file's bytes, with what it says about itself, and its checksum."""
+    import onnx
+
+    onnx.helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model)
+    return append_checksum(model.SerializeToString(deterministic=True))
+
+
+def _compare(exact: Predictor, content: bytes, images: NDArray[np.float32]) -> None:
+    """Refuse a model that answers differently too often.
+
+    Raises:
+        ModelError: too few images have the same digit and the same sum as before.
+    """
+    numbers = _numbers(len(images))
+    before = exact.predict_images(images, numbers)
+    session = open_session(content, MODEL_INT8)
+    same = 0
+    for start in range(0, len(images), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        digits, sums, *_ = ask(session, images[part, None], numbers[part], MODEL_INT8)
+        same += int(((digits == before.digits[part]) & (sums == before.sums[part])).sum())
+    if same < AGREEMENT * len(images):
+        raise ModelError(
+            f"{exact.metadata['model']} does not bear int8: {len(images) - same} of {len(images)} answers "
+            f"change, with {1 - AGREEMENT:.0%} allowed. Use its {MODEL}."
+        )
+
+
+def _numbers(count: int) -> NDArray[np.int64]:
+    return np.arange(count) % NUMBERS

@@ -1,0 +1,84 @@
+"""What every model is: an Adder with a recipe and, if it was published, a source.
+
+Images and numbers come in, digit logits and sum scores go out. The models beside this file fill it in;
+training reads the recipe, evaluation and inference call ``encode``, ``combine`` and ``sum_probabilities``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from mnist_adder.models.presets import Preset
+from mnist_adder.models.recipe import Recipe
+from mnist_adder.types import Losses, Outputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a model was published and what was claimed for it.
+
+    Accuracies are fractions as their authors measured them, which is seldom how we do: see each
+    model's docstring. None means that nothing was claimed.
+    """
+
+    title: str
+    parameters: int  # exact, or the claim rounded to three digits
+    digit_accuracy: float | None = None
+    sum_accuracy: float | None = None
+    joint_accuracy: float | None = None
+
+
+class Adder(nn.Module, ABC):
+    """A network with two inputs and two outputs.
+
+    The two inputs meet in :meth:`combine` and nowhere else, so an image that is asked about with all ten
+    numbers is encoded once. To add a model, put one subclass in one new file of this folder.
+    """
+
+    recipe: ClassVar[Recipe]
+    source: ClassVar[Source | None] = None
+    fusion: ClassVar[str]  # how the inputs meet, in a few words
+    objective: ClassVar[str]  # the two losses, in a few words
+    presets: ClassVar[Mapping[str, Preset]] = {}  # other networks of the model; their names make instances
+
+    @classmethod
+    def name(cls) -> str:
+        """The model's name: its file's, with hyphens."""
+        return cls.__module__.rpartition(".")[2].replace("_", "-")
+
+    @abstractmethod
+    def encode(self, images: Tensor) -> Tensor:
+        """Turn images (B, 1, 28, 28), float in [0, 1], into features (B, F). Normalises inside."""
+
+    @abstractmethod
+    def combine(self, features: Tensor, numbers: Tensor) -> Outputs:
+        """Let the two inputs meet.
+
+        Args:
+            features: (B, F) float32, from :meth:`encode`.
+            numbers: (B,) integers 0..9, or (B, 10) float, a distribution over them.
+
+        Returns:
+            Digit logits (B, 10) and sum scores (B, K).
+        """
+
+    @abstractmethod
+    def losses(self, outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
+        """The digit's and the sum's loss, two scalars, for digits (B,) 0..9 and sums (B,) 0..18."""
+
+    @abstractmethod
+    def sum_probabilities(self, outputs: Outputs) -> Tensor:
+        """The distribution of the sum, (B, 19), whatever the head's own coding is."""
+
+    def forward(self, images: Tensor, numbers: Tensor) -> Outputs:
+        """Answer B pairs: images (B, 1, 28, 28) in [0, 1]; numbers (B,) or (B, 10)."""
+        return self.combine(self.encode(images), numbers)
+
+    def parameter_count(self) -> int:
+        """How many numbers training adjusts."""
+        return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)

@@ -1,0 +1,69 @@
+"""An ensemble: several trained networks of one model that answer together, by the mean of what they think.
+
+Models come in, one Adder comes out, so that evaluation, export and prediction need not know. A network may
+also be asked about the same image several times, moved a little: test-time augmentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mnist_adder.models.base import Adder
+from mnist_adder.types import DIGITS, Losses, Outputs
+
+STILL = ((0, 0),)
+"""The image as it is."""
+SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
+"""What test-time augmentation asks about: the image, and moved by a pixel to each side (x, y)."""
+
+
+class Ensemble(Adder):
+    """The mean of the members' digit probabilities, and of their sum probabilities.
+
+    Members are trained one by one, each alone; the ensemble itself is not trained.
+
+    Args:
+        members: trained networks of one model.
+        shifts: ask each member about the image moved by so many pixels (x, y).
+    """
+
+    def __init__(self, members: Sequence[Adder], shifts: Sequence[tuple[int, int]] = STILL) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.shifts = tuple(shifts)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """The features of each member for each shift V, one after the other: (B, V M F)."""
+        moved = [F.pad(images, (x, -x, y, -y)) for x, y in self.shifts]
+        return torch.cat([member.encode(view) for view in moved for member in self._each()], 1)
+
+    def combine(self, features: Tensor, numbers: Tensor) -> Outputs:
+        """The digit's log-probabilities (B, 10) and the sum's probabilities (B, 19)."""
+        digits, sums = [], []
+        asked = self._each() * len(self.shifts)
+        for member, part in zip(asked, features.chunk(len(asked), 1), strict=True):
+            outputs = member.combine(part, numbers)
+            digits.append(outputs.digit_logits.softmax(1))
+            sums.append(member.sum_probabilities(outputs))
+        mean_digit = torch.stack(digits).mean(0).reshape(-1, DIGITS)  # said aloud, or ONNX loses the width
+        return Outputs(_log(mean_digit), torch.stack(sums).mean(0))
+
+    def losses(self, outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
+        """Negative log-likelihoods, for evaluation."""
+        digit = F.cross_entropy(outputs.digit_logits, digits)
+        return Losses(digit, F.nll_loss(_log(outputs.sum_scores), sums))
+
+    def sum_probabilities(self, outputs: Outputs) -> Tensor:
+        return outputs.sum_scores
+
+    def _each(self) -> list[Adder]:
+        return [member for member in self.members if isinstance(member, Adder)]
+
+
+def _log(probabilities: Tensor) -> Tensor:
+    """Logarithms that stay finite where float32 has run out of small numbers."""
+    return probabilities.clamp_min(torch.finfo(torch.float32).tiny).log()

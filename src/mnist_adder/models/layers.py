@@ -1,0 +1,107 @@
+"""Parts that several models share: ways to read the number and ways to read a sum out of scores.
+
+Tensors come in and go out; the models beside this file put the parts together.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mnist_adder.types import DIGITS, NUMBERS, SUMS, Losses, Outputs
+
+MEAN, STD = 0.1307, 0.3081
+"""Of the pixels of MNIST's training images, in [0, 1]."""
+LOG_ZERO = -10_000.0
+"""Stands for the logarithm of probability 0: finite, yet its exponential is 0 beside any other."""
+
+
+def normalise(images: Tensor) -> Tensor:
+    """Shift and scale images in [0, 1] so that MNIST's training pixels have mean 0 and deviation 1."""
+    return (images - MEAN) / STD
+
+
+def number_distribution(numbers: Tensor) -> Tensor:
+    """Numbers as distributions (B, 10): integers (B,) become one-hot, distributions stay as they are."""
+    return F.one_hot(numbers, NUMBERS).float() if numbers.dim() == 1 else numbers
+
+
+def number_value(numbers: Tensor) -> Tensor:
+    """Numbers as floats (B, 1): integers (B,) as they are, distributions (B, 10) by their mean."""
+    if numbers.dim() == 1:
+        return numbers.float().unsqueeze(1)
+    values = torch.arange(NUMBERS, dtype=numbers.dtype, device=numbers.device)
+    return (numbers * values).sum(1, keepdim=True)
+
+
+def cross_entropies(outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
+    """Cross-entropy for digits (B,) and for sums (B,), where the sum scores are 19 logits."""
+    return Losses(F.cross_entropy(outputs.digit_logits, digits), F.cross_entropy(outputs.sum_scores, sums))
+
+
+def conv_block(
+    inputs: int, outputs: int, kernel: int = 3, *, padding: int = 1, pool: bool = False
+) -> nn.Module:
+    """Convolution, pooling to half the size if wanted, batch normalisation, ReLU.
+
+    Pooling comes before the cheap steps, so that they see a quarter of the values.
+    """
+    layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False)]
+    if pool:
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers, nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+class Repeated(nn.Module):
+    """One convolution applied several times, each with a normalisation of its own: depth for few weights.
+
+    Each application is a residual step: what comes in is added to what comes out.
+
+    Args:
+        channels: in and out.
+        times: how often.
+    """
+
+    def __init__(self, channels: int, times: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.normalisations = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(times))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, channels, H, W) to the same."""
+        for normalisation in self.normalisations:
+            features = features + normalisation(self.convolution(features)).relu()
+        return features
+
+
+class FlattenChannelsLast(nn.Module):
+    """(B, C, H, W) to (B, H W C): in channels-last memory a view, so that no gradient is reordered."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Flatten all but the batch, channels varying fastest."""
+        return features.permute(0, 2, 3, 1).flatten(1)
+
+
+def add_distributions(digit_log_probabilities: Tensor, number_probabilities: Tensor) -> Tensor:
+    """The sum's log-probabilities: the distribution of digit + number for independent digit and number.
+
+    ``P(sum = s) = sum over d of P(digit = d) * P(number = s - d)``, a convolution, worked out in log
+    space, where every value and every gradient is finite. For a known number the result is the digit's
+    row, shifted, to the last bit.
+
+    Args:
+        digit_log_probabilities: (B, 10).
+        number_probabilities: (B, 10).
+
+    Returns:
+        (B, 19) log-probabilities.
+    """
+    known = number_probabilities > 0  # the logarithm of 0 stays out of the graph: it has no finite gradient
+    number_log = torch.where(known, number_probabilities, 1.0).log()
+    number_log = torch.where(known, number_log, LOG_ZERO)
+    padded = F.pad(number_log, (DIGITS - 1, DIGITS - 1), value=LOG_ZERO)  # (B, 28): numbers -9..18
+    sums = torch.arange(SUMS, device=padded.device).unsqueeze(1)
+    digits = torch.arange(DIGITS, device=padded.device)
+    number_log_by_sum = padded[:, sums - digits + DIGITS - 1]  # (B, 19, 10): log P(number = s - d)
+    return (digit_log_probabilities.unsqueeze(1) + number_log_by_sum).logsumexp(2)

@@ -1,0 +1,44 @@
+"""``learned-sum``: the network of ``exact-sum`` with a head that has to learn to add."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mnist_adder.models import backbones
+from mnist_adder.models.base import Adder
+from mnist_adder.models.exact_sum import ExactSum
+from mnist_adder.models.layers import cross_entropies, normalise, number_distribution
+from mnist_adder.types import DIGITS, NUMBERS, SUMS, Losses, Outputs
+
+
+class LearnedSum(Adder):
+    """The digit's probabilities and the one-hot number through a perceptron, 20-128-19.
+
+    Backbone and recipe are those of ``exact-sum``: the two differ in the head alone, which is what makes
+    their comparison say something about learning to add.
+    """
+
+    recipe = ExactSum.recipe
+    fusion = "digit probabilities and the one-hot number through 20-128-19"
+    objective = "two cross-entropies"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classifier: nn.Module = backbones.standard()
+        self.head = nn.Sequential(nn.Linear(DIGITS + NUMBERS, 128), nn.ReLU(), nn.Linear(128, SUMS))
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Digit logits (B, 10)."""
+        logits: Tensor = self.classifier(normalise(images))
+        return logits
+
+    def combine(self, features: Tensor, numbers: Tensor) -> Outputs:
+        joined = torch.cat([features.softmax(1), number_distribution(numbers)], 1)
+        return Outputs(features, self.head(joined))
+
+    def losses(self, outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
+        return cross_entropies(outputs, digits, sums)
+
+    def sum_probabilities(self, outputs: Outputs) -> Tensor:
+        return outputs.sum_scores.softmax(1)

@@ -1,0 +1,188 @@
+"""The Open Inference Protocol, version 2 (https://github.com/kserve/open-inference-protocol), over HTTP.
+
+What its clients ask comes in, tensors go out, as JSON or as Triton's extension for binary tensors has it: the
+JSON first, its length in the header Inference-Header-Content-Length, then each tensor's bytes in row-major,
+little-endian order. ``app`` calls this; the models answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from mnist_adder.inference import Predictions
+from mnist_adder.serving.limits import HTTPError, Limits
+from mnist_adder.serving.requests import load_json
+from mnist_adder.types import DIGITS, SIDE, SUMS
+
+HEADER = "inference-header-content-length"
+"""Says how many bytes of a body are JSON, where tensors follow."""
+VERSION = "1"
+"""The one version of each model."""
+EXTENSIONS = ["binary_tensor_data"]
+
+_KINDS: dict[str, Any] = {"FP32": np.dtype("<f4"), "INT64": np.dtype("<i8")}
+INPUTS: dict[str, tuple[str, list[int]]] = {
+    "image": ("FP32", [-1, 1, SIDE, SIDE]),
+    "number": ("INT64", [-1]),
+}
+OUTPUTS: dict[str, tuple[str, list[int]]] = {
+    "digit": ("INT64", [-1]),
+    "sum": ("INT64", [-1]),
+    "digit_probabilities": ("FP32", [-1, DIGITS]),
+    "sum_probabilities": ("FP32", [-1, SUMS]),
+}
+
+
+def metadata(name: str) -> dict[str, Any]:
+    """What a model takes and gives."""
+
+    def listed(tensors: dict[str, tuple[str, list[int]]]) -> list[dict[str, Any]]:
+        return [{"name": key, "datatype": kind, "shape": shape} for key, (kind, shape) in tensors.items()]
+
+    return {
+        "name": name,
+        "versions": [VERSION],
+        "platform": "onnxruntime_onnx",
+        "inputs": listed(INPUTS),
+        "outputs": listed(OUTPUTS),
+    }
+
+
+def read(
+    body: bytes, header_length: str | None, limits: Limits
+) -> tuple[dict[str, Any], NDArray[np.float32], NDArray[np.int64]]:
+    """An inference request -> its JSON, images (N, 28, 28) and numbers (N,).
+
+    Raises:
+        HTTPError: 422, it is malformed, or not what the metadata says; 413, it has too many pairs.
+    """
+    whole = memoryview(body)
+    length = len(body)
+    if header_length is not None:
+        if not re.fullmatch("[0-9]{1,9}", header_length) or int(header_length) > len(body):
+            raise HTTPError(
+                422, f"{HEADER} is {header_length[:20]!r}, but must lie within the body's length."
+            )
+        length = int(header_length)
+    request = load_json(whole[:length])
+    inputs = request.get("inputs")
+    if not isinstance(inputs, list) or not all(isinstance(each, dict) for each in inputs):
+        raise HTTPError(422, "The inputs must be a list of objects.")
+    tensors: dict[str, NDArray[Any]] = {}
+    rest = whole[length:]
+    for each in inputs:
+        name = each.get("name")
+        if not isinstance(name, str) or name not in INPUTS or name in tensors:
+            raise HTTPError(
+                422, f"The inputs must be image and number, each once; one is {str(name)[:40]!r}."
+            )
+        tensors[name], rest = _tensor(name, each, rest)
+    if len(rest) or len(tensors) != len(INPUTS):
+        raise HTTPError(
+            422, "The inputs must be image and number, and their bytes all that follows the JSON."
+        )
+    images, numbers = tensors["image"], tensors["number"]
+    if not 0 < len(images) == len(numbers):
+        raise HTTPError(422, f"There are {len(images)} images and {len(numbers)} numbers; give one for each.")
+    if len(images) > limits.pairs:
+        raise HTTPError(413, f"There are {len(images):,} pairs, but at most {limits.pairs} are allowed.")
+    return request, images[:, 0], numbers
+
+
+def _tensor(name: str, given: Mapping[str, Any], binary: memoryview) -> tuple[NDArray[Any], memoryview]:
+    """One input, from JSON or from the bytes that follow it, and what is left of these."""
+    kind, wanted = INPUTS[name]
+    shape = given.get("shape")
+    if (
+        given.get("datatype") != kind
+        or not isinstance(shape, list)
+        or len(shape) != len(wanted)
+        or not all(type(size) is int and 0 <= size <= 2**20 for size in shape)
+        or shape[1:] != wanted[1:]
+    ):
+        raise HTTPError(422, f"{name} must be {kind} of shape {wanted}, where -1 is the number of pairs.")
+    parameters = given.get("parameters") or {}
+    size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
+    if size is not None:
+        if type(size) is not int or size != 4 * (1 + (kind == "INT64")) * int(np.prod(shape)):
+            raise HTTPError(422, f"binary_data_size of {name} does not go with its shape.")
+        if size > len(binary):
+            raise HTTPError(422, f"The body ends before the bytes of {name}.")
+        return np.frombuffer(binary[:size], _KINDS[kind]).reshape(shape), binary[size:]
+    return _from_list(name, kind, shape, given.get("data")), binary
+
+
+def _from_list(name: str, kind: str, shape: list[int], data: Any) -> NDArray[Any]:
+    """Data as JSON, flat or nested, of values that the type can hold."""
+    try:
+        array = np.array(data) if isinstance(data, list) else np.array(None)
+    except (ValueError, OverflowError):  # ragged
+        array = np.array(None)
+    if array.dtype.kind not in ("i" if kind == "INT64" else "if") or array.size != int(np.prod(shape)):
+        raise HTTPError(422, f"The data of {name} must be a list of {int(np.prod(shape))} numbers, {kind}.")
+    with np.errstate(over="ignore"):  # infinite values are refused with all others out of range
+        return array.astype(_KINDS[kind]).reshape(shape)
+
+
+def write(model: str, request: Mapping[str, Any], answers: Predictions) -> tuple[bytes, dict[str, str]]:
+    """The answer's body and headers; outputs as the request wants them, all of them if it names none.
+
+    Raises:
+        HTTPError: 422, it wants an output that there is not, or its id is no string.
+    """
+    values: dict[str, NDArray[Any]] = {
+        "digit": answers.digits,
+        "sum": answers.sums,
+        "digit_probabilities": answers.digit_probabilities,
+        "sum_probabilities": answers.sum_probabilities,
+    }
+    outputs, tail = [], []
+    for name, binary in _wanted(request):
+        value = values[name]
+        entry: dict[str, Any] = {"name": name, "datatype": OUTPUTS[name][0], "shape": value.shape}
+        if binary:
+            tail.append(value.astype(_KINDS[OUTPUTS[name][0]], copy=False).tobytes())
+            entry["parameters"] = {"binary_data_size": len(tail[-1])}
+        else:
+            entry["data"] = value.ravel()
+        outputs.append(entry)
+    head: dict[str, Any] = {"model_name": model, "model_version": VERSION, "outputs": outputs}
+    if "id" in request:
+        if not isinstance(request["id"], str):
+            raise HTTPError(422, "The id must be a string.")
+        head["id"] = request["id"]
+    content = orjson.dumps(head, option=orjson.OPT_SERIALIZE_NUMPY)
+    if not tail:
+        return content, {"content-type": "application/json"}
+    return b"".join([content, *tail]), {
+        "content-type": "application/octet-stream",
+        HEADER: str(len(content)),
+    }
+
+
+def _wanted(request: Mapping[str, Any]) -> list[tuple[str, bool]]:
+    """The outputs a request wants, and whether as bytes."""
+    every = _parameter(request, "binary_data_output")
+    asked = request.get("outputs")
+    if asked is None or asked == []:
+        return [(name, every) for name in OUTPUTS]
+    names = (
+        [each.get("name") if isinstance(each, dict) else None for each in asked]
+        if isinstance(asked, list)
+        else [None]
+    )
+    if not all(isinstance(name, str) and name in OUTPUTS for name in names) or len(set(names)) < len(names):
+        raise HTTPError(422, f"The outputs must be among {', '.join(OUTPUTS)}, each once.")
+    return [(each["name"], _parameter(each, "binary_data", every)) for each in asked]
+
+
+def _parameter(holder: Mapping[str, Any], name: str, default: bool = False) -> bool:
+    parameters = holder.get("parameters")
+    value = parameters.get(name, default) if isinstance(parameters, dict) else default
+    return value is True

@@ -1,0 +1,223 @@
+"""The step: how a model learns from a batch, in Lightning's terms.
+
+A model and its recipe come in; Lightning's Trainer calls the methods; the epoch's figures go out through
+``self.log`` to whoever listens (progress, metrics.csv). Nothing here waits for the device within an epoch.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, TypeVar
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
+
+from mnist_adder.data import Augment, DeviceLoader, DigitImages, MNISTAdder
+from mnist_adder.evaluation.metrics import PairPredictions, ask, compute_metrics, gather
+from mnist_adder.models import Adder, Recipe
+from mnist_adder.training.muon import Muon
+from mnist_adder.types import NUMBERS, Batch, Losses, Outputs
+
+_Loss = TypeVar("_Loss", float, Tensor)
+
+TRAIN_FIGURES = ("digit_loss", "sum_loss", "digit_accuracy", "sum_accuracy", "joint_accuracy")
+
+
+class AdderModule(L.LightningModule):
+    """A model in training.
+
+    The image's way runs in the Trainer's precision; where the two inputs meet and in the losses it is
+    float32, since heads are cheap and bfloat16 would round the sums.
+    """
+
+    def __init__(self, model: Adder, recipe: Recipe) -> None:
+        super().__init__()
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.recipe = recipe
+        self.totals: Tensor | None = None  # (5,) of TRAIN_FIGURES over the epoch's pairs so far
+        self.pairs = 0
+        self.epoch_started = 0.0
+        self.learning_rate = 0.0  # of the latest step
+        self.answers: list[
+            tuple[PairPredictions, Tensor]
+        ] = []  # of the validation pairs so far, with their digits
+
+    def on_train_epoch_start(self) -> None:
+        """Draw the epoch's numbers, order and augmentation."""
+        self.epoch_started = time.perf_counter()
+        assert isinstance(self.trainer.train_dataloader, DeviceLoader)
+        self.trainer.train_dataloader.set_epoch(self.current_epoch)
+
+    def training_step(self, batch: Batch) -> Tensor:
+        """One step's loss, a scalar: the two losses joined by the recipe's weights."""
+        self.learning_rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        outputs, losses, batch = self.learn_from(batch)
+        self._count(outputs, losses, batch)
+        return self.weighted(losses.digit, losses.sum)
+
+    def learn_from(self, batch: Batch) -> tuple[Outputs, Losses, Batch]:
+        """What a step learns from: answers and losses, and the pairs they are for.
+
+        Autocast is the caller's: the Trainer's, or the learning-rate finder's.
+        """
+        features = self.model.encode(batch.images)
+        features, batch = with_more_numbers(features, batch, self.recipe.numbers_per_image)
+        with torch.autocast(features.device.type, enabled=False):
+            outputs = self.model.combine(features.float(), batch.numbers)
+            losses = self.model.losses(outputs, batch.digits, batch.sums)
+            losses = losses._replace(digit=self._smoothed(losses.digit, outputs.digit_logits))
+        return outputs, losses, batch
+
+    def _smoothed(self, loss: Tensor, logits: Tensor) -> Tensor:
+        """The digit's loss, a part of it shared out among all ten digits (B, 10)."""
+        if not self.recipe.label_smoothing:
+            return loss
+        return torch.lerp(loss, -logits.log_softmax(1).mean(), self.recipe.label_smoothing)
+
+    def weighted(self, digit: _Loss, sum_: _Loss) -> _Loss:
+        """The two losses joined by the recipe's weights."""
+        return self.recipe.digit_weight * digit + self.recipe.sum_weight * sum_
+
+    def validation_step(self, batch: Batch) -> None:
+        """Ask about the batch's images with all ten numbers; the batch's own numbers are not used."""
+        self.answers.append((ask(self.model, batch.images, batch.digits), batch.digits))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the epoch: validation comes last, so the training figures are complete as well."""
+        answers = gather([answers for answers, _ in self.answers])
+        metrics = compute_metrics(answers, torch.cat([digits for _, digits in self.answers]))
+        self.answers.clear()
+        self._log_train()
+        self._log("validation", {name: getattr(metrics, name) for name in TRAIN_FIGURES})
+        self._log_step()
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Where nothing is held out for validation, the epoch is logged after its last step."""
+        if self.trainer.is_last_batch and not self.trainer.enable_validation:
+            self._log_train()
+            self._log_step()
+
+    def _log(self, part: str, figures: dict[str, float]) -> None:
+        loss = self.weighted(figures["digit_loss"], figures["sum_loss"])
+        self._log_epoch({f"{part}_loss": loss, **{f"{part}_{name}": figures[name] for name in figures}})
+
+    def _log_epoch(self, figures: dict[str, float]) -> None:
+        self.log_dict(figures, on_step=False, on_epoch=True, batch_size=1)
+
+    def _log_train(self) -> None:
+        assert self.totals is not None
+        totals = torch.cat([self.totals, self.totals.new_tensor([self.pairs])])
+        totals = self.trainer.strategy.reduce(totals, reduce_op="sum")
+        train = dict(zip(TRAIN_FIGURES, (totals[:-1] / totals[-1]).tolist(), strict=True))
+        self.totals, self.pairs = None, 0
+        self._log("train", train)
+
+    def _log_step(self) -> None:
+        seconds = time.perf_counter() - self.epoch_started
+        self._log_epoch({"learning_rate": self.learning_rate, "seconds": seconds})
+
+    def figures_so_far(self) -> dict[str, float]:
+        """The epoch's training figures up to now: loss and accuracies, fractions. Waits for the device."""
+        if self.totals is None:
+            return {}
+        figures = dict(zip(TRAIN_FIGURES, (self.totals / self.pairs).tolist(), strict=True))
+        return {"loss": self.weighted(figures["digit_loss"], figures["sum_loss"]), **figures}
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The recipe's optimizer, and its schedule stepped every batch."""
+        optimizer = make_optimizer(self.model, self.recipe)
+        schedule = make_schedule(optimizer, self.recipe, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    @torch.no_grad()
+    def _count(self, outputs: Outputs, losses: Losses, batch: Batch) -> None:
+        digit_right = outputs.digit_logits.argmax(1) == batch.digits
+        sum_right = self.model.sum_probabilities(outputs).argmax(1) == batch.sums
+        counts = torch.stack([digit_right, sum_right, digit_right & sum_right]).sum(1)
+        totals = torch.cat([torch.stack([losses.digit, losses.sum]) * len(batch.digits), counts])
+        self.totals = totals if self.totals is None else self.totals + totals
+        self.pairs += len(batch.digits)
+
+
+def with_more_numbers(features: Tensor, batch: Batch, count: int) -> tuple[Tensor, Batch]:
+    """Ask each image with ``count`` different numbers: its own and those that follow it, 0 after 9.
+
+    Encoding an image is dear and combining it cheap, so a head that learns to add sees many more pairs
+    for little.
+
+    Args:
+        features: (B, F).
+        batch: B pairs.
+        count: 1..10.
+
+    Returns:
+        Features (B count, F) and as many pairs; their images are left as they were, (B, 1, 28, 28).
+    """
+    if count == 1:
+        return features, batch
+    steps = torch.arange(count, device=batch.numbers.device)
+    numbers = ((batch.numbers.unsqueeze(1) + steps) % NUMBERS).flatten()
+    digits = batch.digits.repeat_interleave(count)
+    return features.repeat_interleave(count, 0), Batch(batch.images, numbers, digits, digits + numbers)
+
+
+def make_train_loader(
+    data: DigitImages, recipe: Recipe, *, seed: int, device: torch.device, rank: int = 0, world_size: int = 1
+) -> DeviceLoader:
+    """A process's share of the training batches, on the device, augmented as the recipe says.
+
+    Only full batches, which leaves some images out of each epoch, unless there is not even one.
+    """
+    dataset = MNISTAdder(split=recipe.train_on, data=data, seed=seed).to(device)
+    augment = Augment(
+        rotation_degrees=recipe.rotation_degrees,
+        translation_pixels=recipe.translation_pixels,
+        scale=recipe.scale,
+        shear_degrees=recipe.shear_degrees,
+        elastic_sigma=recipe.elastic_sigma,
+        stroke_jitter=recipe.stroke_jitter,
+        interpolation=recipe.interpolation,
+    )
+    return DeviceLoader(
+        dataset,
+        recipe.batch_size // world_size,
+        shuffle=True,
+        drop_last=len(dataset) >= recipe.batch_size,
+        augment=augment,
+        rank=rank,
+        world_size=world_size,
+    )
+
+
+def make_optimizer(model: Adder, recipe: Recipe) -> Optimizer:
+    """The recipe's optimizer; weight decay leaves biases and normalisation alone."""
+    matrices = [p for p in model.parameters() if p.dim() > 1]
+    vectors = [p for p in model.parameters() if p.dim() <= 1]
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    if recipe.optimizer == "sgd":
+        nesterov = recipe.momentum > 0
+        return SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=True)
+    if recipe.optimizer == "muon":
+        return Muon(groups, lr=recipe.learning_rate, momentum=recipe.momentum, steps=3, vector_rate=0.02)
+    return AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, 0.99), fused=True)
+
+
+def make_schedule(optimizer: Optimizer, recipe: Recipe, steps: int) -> LRScheduler:
+    """The learning rate over ``steps`` steps."""
+    if recipe.schedule == "constant":
+        return ConstantLR(optimizer, factor=1.0)
+    return OneCycleLR(
+        optimizer,
+        recipe.learning_rate,
+        total_steps=max(steps, 2),
+        pct_start=recipe.warmup_fraction,
+        cycle_momentum=False,
+        final_div_factor=1e3,
+    )

@@ -1,0 +1,59 @@
+"""The vocabulary of the task: an image and a number go in, a digit and a sum come out.
+
+Everything else in the package speaks in these terms. This file imports nothing heavy, so that
+prediction and ``--help`` stay quick.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SIDE = 28
+"""Height and width of an image, in pixels."""
+DIGITS = 10
+"""Classes of the first output: 0..9."""
+NUMBERS = 10
+"""Values of the second input: 0..9."""
+SUMS = DIGITS + NUMBERS - 1
+"""Classes of the second output: 0..18."""
+
+
+class Batch(NamedTuple):
+    """Pairs and their answers, B of them, all on one device."""
+
+    images: Tensor  # (B, 1, 28, 28) float32 in [0, 1], ink bright on dark ground
+    numbers: Tensor  # (B,) int64, 0..9
+    digits: Tensor  # (B,) int64, 0..9
+    sums: Tensor  # (B,) int64, 0..18 = digits + numbers
+
+
+class Outputs(NamedTuple):
+    """What a model answers to B pairs."""
+
+    digit_logits: Tensor  # (B, 10)
+    sum_scores: Tensor  # (B, K): K and meaning are the model's own, see Adder.sum_probabilities
+
+
+class Losses(NamedTuple):
+    """The two losses of a batch, each a scalar; the recipe's weights join them."""
+
+    digit: Tensor
+    sum: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The answer to one pair.
+
+    ``digit_probabilities`` has 10 entries, ``sum_probabilities`` 19; each adds up to 1.
+    """
+
+    digit: int
+    number: int
+    sum: int
+    digit_probabilities: tuple[float, ...]
+    sum_probabilities: tuple[float, ...]
