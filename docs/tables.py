@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mnist_adder.cli.progress import HEADER, epoch_line
 from records import faults, presets
 
 from mnist_adder import models
@@ -20,7 +21,6 @@ from mnist_adder.evaluation.compare import Comparison, compare
 from mnist_adder.models.summary import summarize
 from mnist_adder.reports.record import comparison_table, comparison_words
 from mnist_adder.safe_io import write_text
-from mnist_adder.training.progress import HEADER, epoch_line
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"

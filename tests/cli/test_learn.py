@@ -33,7 +33,7 @@ def test_train_then_evaluate_then_predict(run_cli: RunCLI, tmp_path: Path, pictu
         "batch_size=64",
     )
     assert code == 0
-    assert f"The run lies in {folder}" in out
+    assert f"Run folder: {folder}" in out
     assert "predict PICTURE NUMBER" in out
     assert "digits" in out
     assert "scikit-learn" in err
@@ -67,7 +67,7 @@ def test_ctrl_c_says_how_to_carry_on(tmp_path: Path) -> None:
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert out == ""
-    assert err.endswith(f"Stopped. Carry on with: mnist-adder train --resume {folder}\n")
+    assert err.endswith(f"Stopped. Resume with: mnist-adder train --resume {folder}\n")
     assert "Traceback" not in err
     assert len(load_run(folder).metrics) >= 2
 

@@ -47,7 +47,7 @@ DataDir = Annotated[
     Path | None,
     typer.Option(help="The four MNIST files. Default: MNIST_ADDER_DATA, the cache, download."),
 ]
-Model = Annotated[str, typer.Argument(help="Which model: see mnist-adder models.")]
+ModelName = Annotated[str, typer.Argument(help="Which model: see mnist-adder models.")]
 Seed = Annotated[int, typer.Option(help="Of weights, order, numbers and augmentation.")]
 Dataset = Annotated[
     Literal["auto", "mnist", "digits"], typer.Option(help="auto: MNIST, else scikit-learn's digits.")

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mnist_adder.errors import MnistAdderError
 from mnist_adder.runs import network_name
 
 if TYPE_CHECKING:
@@ -111,6 +112,18 @@ def print_comparison(comparison: Comparison) -> None:
     console.print(table)
     for finding in findings(comparison):
         console.print(f"[bold]{finding.question}[/] {finding.answer.replace('`', '')}\n", highlight=False)
+
+
+def parse_settings(settings: list[str]) -> dict[str, str]:
+    """``["epochs=3"]``, as --set gives them, by name.
+
+    Raises:
+        MnistAdderError: one has no value.
+    """
+    for setting in settings:
+        if "=" not in setting:
+            raise MnistAdderError(f"--set {setting} has no value. Write it as --set key=value.")
+    return dict(setting.split("=", 1) for setting in settings)
 
 
 def bars(title: str, probabilities: tuple[float, ...]) -> Table:

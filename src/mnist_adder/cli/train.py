@@ -1,0 +1,129 @@
+"""The command train."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mnist_adder.cli.app import DEFAULT_MODEL, DataDir, Dataset, ModelName, Seed, Settings, app
+from mnist_adder.cli.output import make_console, notifier, own_command, parse_settings, print_metrics
+from mnist_adder.errors import MnistAdderError
+
+_WITH_RESUME = {"resume", "data_dir"}
+
+
+@app.command(epilog="Example: mnist-adder train logit-mlp --epochs 3 --set learning_rate=0.001")
+def train(
+    ctx: typer.Context,
+    model: ModelName = DEFAULT_MODEL,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Another network of the model: best, tiny, ...", show_default=False
+        ),
+    ] = None,
+    ensemble: Annotated[
+        int, typer.Option(min=1, max=100, metavar="K", help="Train K networks that answer together.")
+    ] = 1,
+    epochs: Annotated[int | None, typer.Option(help="Default: the model's own.", show_default=False)] = None,
+    seed: Seed = 0,
+    dataset: Dataset = "auto",
+    data_dir: DataDir = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="The run's folder, new or empty. Default: a new one in runs/.")
+    ] = None,
+    settings: Settings = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(help="Stop after so many epochs without a better one, and keep the best.", min=1),
+    ] = None,
+    devices: Annotated[int, typer.Option(min=1, help="Processes that train together, one a device.")] = 1,
+    nodes: Annotated[
+        int, typer.Option(min=1, help="Machines that train together: see docs/training.md.")
+    ] = 1,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Resume a stopped run as it was begun.", show_default=False),
+    ] = None,
+) -> None:
+    """Train a model, evaluate it on all test pairs, leave a run folder with a report.
+
+    Curves while it trains: tensorboard --logdir runs
+    """
+    changed: dict[str, str | float] = dict(parse_settings(settings or []))
+    for name, value in (("epochs", epochs), ("patience", patience)):
+        if value is not None:
+            changed[name] = value
+    console = make_console(stderr=True)
+
+    from mnist_adder.cli.progress import Progress
+    from mnist_adder.training import train as training
+    from mnist_adder.training.config import TrainConfig
+    from mnist_adder.training.distributed import is_rank_zero
+
+    console.quiet = not is_rank_zero()  # of several processes one speaks
+    common: dict[str, Any] = {"notify": notifier(console), "callbacks": lambda: [Progress(console)]}
+    try:
+        if resume is not None:
+            _refuse_options(ctx, resume, epochs)
+            run = training.resume(resume, data_dir=data_dir, **common)
+        else:
+            config = TrainConfig(
+                model=model,
+                preset=preset,
+                recipe=changed,
+                seed=seed,
+                dataset=dataset,
+                data_dir=data_dir,
+                run_dir=run_dir,
+                devices=devices,
+                nodes=nodes,
+                ensemble_size=ensemble,
+            )
+            run = training.train(config, **common)
+    except KeyboardInterrupt as stopped:
+        if stopped.args:  # the run's folder
+            common["notify"](f"Stopped. Resume with: {own_command()} train --resume {stopped.args[0]}")
+        else:
+            common["notify"]("Stopped. There was no run yet.")
+        raise typer.Exit(130) from None
+    if not is_rank_zero():
+        return
+    from mnist_adder.reports.report import report
+
+    print_metrics(run.results)
+    page = report([run])
+    print(f"\nRun folder: {run.folder}")
+    print(f"Report:     {page}")
+    print(f"Next:       {own_command()} predict PICTURE NUMBER --run {run.folder}")
+
+
+def _refuse_options(ctx: typer.Context, folder: Path, epochs: int | None) -> None:
+    """A resumed run does what its config says, so options that say otherwise are mistakes.
+
+    Raises:
+        MnistAdderError: such an option was given.
+    """
+    given = []
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(parameter.name or "")
+        if parameter.name not in _WITH_RESUME and source is not None and source.name == "COMMANDLINE":
+            given.append(parameter.opts[0] if parameter.opts[0].startswith("-") else "MODEL")
+    if not given:
+        return
+    said = f"--resume {folder} goes on as that run was begun, so {', '.join(given)} cannot be given with it."
+    if epochs is not None:
+        from mnist_adder.reproduce import command
+        from mnist_adder.runs import load_run
+
+        config = load_run(folder).config
+        if epochs > config.recipe.epochs:
+            longer = dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, epochs=epochs))
+            said += (
+                f" Its learning rate was planned for {config.recipe.epochs} epochs. To train longer, "
+                f"begin a new run: {command(longer)}"
+            )
+    raise MnistAdderError(said)
