@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mnist_adder.cli.progress import HEADER, epoch_line
 from records import faults, presets
 
 from mnist_adder import models
+from mnist_adder.cli.progress import HEADER, epoch_line
 from mnist_adder.evaluation.compare import Comparison, compare
 from mnist_adder.models.summary import summarize
 from mnist_adder.reports.record import comparison_table, comparison_words
