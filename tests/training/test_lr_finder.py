@@ -164,10 +164,10 @@ def test_the_same_seed_gives_the_same_curve_and_leaves_the_callers_random_number
 
 
 @pytest.mark.parametrize(
-    "changed", [{"seed": 1}, {"settings": {"batch_size": "16"}}, {"settings": {"rotation_degrees": "40"}}]
+    "changed", [{"seed": 1}, {"recipe": {"batch_size": "16"}}, {"recipe": {"rotation_degrees": "40"}}]
 )
 def test_seed_and_settings_reach_the_networks(changed: dict[str, Any], found: RangeTest) -> None:
-    other = find_learning_rate(TrainConfig(model="exact-sum", dataset="digits"), steps=100, **changed)
+    other = find_learning_rate(TrainConfig(model="exact-sum", dataset="digits", **changed), steps=100)
     assert other.losses[:50] != found.losses[:50]
 
 
