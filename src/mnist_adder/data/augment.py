@@ -1,8 +1,4 @@
-"""Random changes of whole batches: turned, shifted, scaled, slanted, warped, in bolder or finer strokes.
-
-In: a batch of images and a generator. Out: a batch of changed images, on the same device. Next: batches,
-which applies it to each batch of an epoch.
-"""
+"""Random changes of images, a whole batch at a time: geometry, elastic distortion, width of strokes."""
 
 from __future__ import annotations
 

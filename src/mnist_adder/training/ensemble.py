@@ -12,7 +12,7 @@ import lightning as L
 
 from mnist_adder import models
 from mnist_adder.data import DigitImages, load_images
-from mnist_adder.data.sources import DatasetName
+from mnist_adder.data.images import DatasetName
 from mnist_adder.models import Ensemble
 from mnist_adder.runs import Run, load_run
 from mnist_adder.training import train as fit

@@ -21,7 +21,7 @@ import torch
 
 from mnist_adder import environment, models
 from mnist_adder.data import DeviceLoader, DigitImages, load_images
-from mnist_adder.data.sources import DatasetName
+from mnist_adder.data.images import DatasetName
 from mnist_adder.errors import ModelError
 from mnist_adder.models import Recipe
 from mnist_adder.safe_io import write_text

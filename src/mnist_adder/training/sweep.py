@@ -11,7 +11,7 @@ from pathlib import Path
 import lightning as L
 
 from mnist_adder import models
-from mnist_adder.data.sources import DatasetName
+from mnist_adder.data.images import DatasetName
 from mnist_adder.errors import RunError
 from mnist_adder.runs import Run, load_run
 from mnist_adder.training.train import resume, train

@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from mnist_adder import environment, models
 from mnist_adder.data import DeviceLoader, DigitImages, MNISTAdder, load_images
-from mnist_adder.data.sources import DatasetName
+from mnist_adder.data.images import DatasetName
 from mnist_adder.errors import DivergedError, RunError
 from mnist_adder.models import Adder
 from mnist_adder.runs import Run, RunConfig
