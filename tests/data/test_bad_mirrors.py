@@ -46,6 +46,16 @@ def raw(*parts: bytes) -> Answer:
     return answer
 
 
+def of_the_right_length(header: bytes, body: bytes) -> Answer:
+    """The file's own ``Content-Length``, another header, and another body of that length or longer."""
+
+    def answer(handler: Handler, content: bytes) -> None:
+        length = b"Content-Length: %d\r\n" % len(content)
+        raw(OK, length, header, b"\r\n", body.ljust(len(content), b"\0"))(handler, content)
+
+    return answer
+
+
 BOMB = gzip.compress(bytes(2**26), 9)
 SENT = {
     "nonsense for a length": raw(OK, b"Content-Length: all of it\r\n\r\n", b"x"),
@@ -58,6 +68,11 @@ SENT = {
     "a gzip bomb as the encoding": raw(OK, b"Content-Encoding: gzip\r\n\r\n", BOMB),
     "a bomb in a bomb": raw(OK, b"Content-Encoding: gzip, gzip\r\n\r\n", gzip.compress(BOMB)),
     "no gzip where it is promised": raw(OK, b"Content-Encoding: deflate\r\n\r\nx"),
+    "a bomb of the right length as the encoding": of_the_right_length(b"Content-Encoding: gzip\r\n", BOMB),
+    "chunks beside the right length": of_the_right_length(
+        b"Transfer-Encoding: chunked\r\n", (b"10000\r\n" + bytes(2**16) + b"\r\n") * 100
+    ),
+    "other bytes of the right length": of_the_right_length(b"", b"\x1f\x8b"),
     "wrong chunks": raw(OK, b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello"),
     "a part of it": raw(b"HTTP/1.1 206 Partial Content\r\nContent-Length: 1\r\n\r\nx"),
     "no content": raw(b"HTTP/1.1 204 No Content\r\n\r\n"),

@@ -76,7 +76,7 @@ def load_mnist(
 ) -> tuple[Path, list[NDArray[np.uint8]]]:
     """Read MNIST from ``data_dir``, else the folder that ``MNIST_ADDER_DATA`` names, else the cache.
 
-    Whatever the cache lacks is downloaded into it first, if the manifest has mirrors.
+    What the cache lacks is downloaded into it first, from the manifest's mirrors.
 
     Returns:
         The folder, and an array for each of the manifest's files: images (N, 28, 28) or labels (N,).
@@ -84,19 +84,23 @@ def load_mnist(
     Raises:
         DataError: the folder or a file in it is missing or wrong, or a file cannot be downloaded.
     """
-    named = ""
-    if data_dir is None and (data_dir := os.environ.get(DATA_VARIABLE) or None):
-        named = f" (named by {DATA_VARIABLE})"
     if data_dir is not None:
-        folder = _expand_home(data_dir, named)
-        return folder, _read_folder(folder, manifest.files, named)
-    if cache := os.environ.get(CACHE_VARIABLE):
-        folder = _expand_home(cache, f" (named by {CACHE_VARIABLE})") / "mnist"
+        folder, named = _expand_home(data_dir), ""
+    elif variable := os.environ.get(DATA_VARIABLE):
+        named = f" (named by {DATA_VARIABLE})"
+        folder = _expand_home(variable, named)
     else:
-        import pooch
+        folder = _cache_folder()
+        return folder, _read_cache(folder, manifest, notify)
+    return folder, _read_folder(folder, named, manifest.files)
 
-        folder = Path(pooch.os_cache("mnist-adder")) / "mnist"
-    return folder, _read_cache(folder, manifest, notify)
+
+def _cache_folder() -> Path:
+    if variable := os.environ.get(CACHE_VARIABLE):
+        return _expand_home(variable, f" (named by {CACHE_VARIABLE})") / "mnist"
+    import pooch
+
+    return Path(pooch.os_cache("mnist-adder")) / "mnist"
 
 
 def _expand_home(folder: Path | str, named: str = "") -> Path:
@@ -106,17 +110,17 @@ def _expand_home(folder: Path | str, named: str = "") -> Path:
         raise DataError(f"There is no folder {folder}{named}: whose home is that? Write it out.") from None
 
 
-def _read_folder(folder: Path, files: Sequence[MnistFile], named: str) -> list[NDArray[np.uint8]]:
+def _read_folder(folder: Path, named: str, files: Sequence[MnistFile]) -> list[NDArray[np.uint8]]:
     try:
         if not folder.is_dir():
             raise DataError(f"There is no folder {folder}{named}. Name the one with the four MNIST files.")
-        paths = [_find(folder, file.name, named) for file in files]
+        paths = [_find(folder, named, file.name) for file in files]
     except OSError as error:
         raise DataError(f"The folder {folder}{named} cannot be read: {error.strerror}.") from error
     return [_load(path, file, files) for path, file in zip(paths, files, strict=True)]
 
 
-def _find(folder: Path, name: str, named: str) -> Path:
+def _find(folder: Path, named: str, name: str) -> Path:
     """A file by its name, or that with a dot (``train-images.idx3-ubyte``), packed or not."""
     stems = (name, name.replace("-idx", ".idx"))
     for place, stem, ending in itertools.product(_FOLDERS, stems, (".gz", "")):
