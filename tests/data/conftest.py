@@ -18,13 +18,8 @@ from numpy.typing import NDArray
 from mnist_adder.data.mnist import MNIST, Manifest, MnistFile
 
 
-@pytest.fixture(scope="session")
-def encode() -> Callable[[NDArray[np.uint8]], bytes]:
-    """Write an array as IDX."""
-    return to_idx
-
-
 def to_idx(array: NDArray[np.uint8]) -> bytes:
+    """Write an array as IDX."""
     sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
     return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
 
@@ -49,7 +44,7 @@ def write_small(folder: Path) -> Manifest:
 
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Manifest]:
-    """A folder with a small manifest; nothing else is to be found on this machine."""
+    """A folder with a small dataset in MNIST's form; nothing else is to be found on this machine."""
     monkeypatch.delenv("MNIST_ADDER_DATA", raising=False)
     monkeypatch.setenv("MNIST_ADDER_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "files"

@@ -3,7 +3,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from tests.data.conftest import to_idx
 
 from mnist_adder.data import DigitImages, load_images
 from mnist_adder.data.images import VALIDATION_SIZES, split_validation
@@ -20,7 +19,6 @@ from mnist_adder.errors import DataError
 
 NAMES = [file.name for file in MNIST.files]
 Folder = tuple[Path, Manifest]
-Encode = Callable[[NDArray[np.uint8]], bytes]
 
 
 def refusal(folder: Path, manifest: Manifest) -> str:
@@ -117,10 +115,10 @@ def test_swapped_files_are_named(small: Folder, first: int, second: int) -> None
     assert f"{one} holds the content of {NAMES[second]}" in refusal(folder, manifest)
 
 
-def test_other_data_in_the_same_form_are_refused(small: Folder, encode: Encode) -> None:
+def test_other_data_in_the_same_form_are_refused(small: Folder) -> None:
     folder, manifest = small
     path = folder / f"{NAMES[0]}.gz"
-    path.write_bytes(gzip.compress(encode(np.zeros((41, 28, 28), np.uint8))))
+    path.write_bytes(gzip.compress(to_idx(np.zeros((41, 28, 28), np.uint8))))
     message = refusal(folder, manifest)
     assert f"{path} is damaged or not MNIST's" in message
     assert "an array of (41, 28, 28)" in message

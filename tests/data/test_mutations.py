@@ -38,7 +38,7 @@ from mnist_adder.errors import DataError
 
 
 class Original:
-    """The small manifest, intact."""
+    """The small dataset, intact."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -85,7 +85,7 @@ STATES = [
 
 
 @pytest.mark.parametrize("spoil", STATES)
-def test_a_bad_cache_is_mended(
+def test_a_bad_cache_is_repaired(
     small: Folder,
     mirrors: Mirrors,
     cache: Path,
