@@ -146,7 +146,7 @@ def test_a_damaged_cache_is_never_used(small: Folder, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be downloaded"):  # there are no mirrors
         load_images("mnist", notify=said.append, manifest=manifest)
     assert load_images("auto", notify=said.append, manifest=manifest).dataset == "digits"
-    assert said[0].startswith(f"Downloading MNIST to {path.parent}, where {path.name} are missing or damaged")
+    assert said[0].startswith(f"Downloading {path.name} to {path.parent}, missing or damaged there (")
 
 
 def test_the_fallback_is_announced(small: Folder, data: DigitImages) -> None:

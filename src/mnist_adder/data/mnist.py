@@ -142,8 +142,8 @@ def _read_cache(
     if missing := [file for file in manifest.files if file not in arrays]:
         if notify is not None:
             size = sum(file.packed_bytes for file in missing) / 1e6
-            names = ", ".join(f"{file.name}.gz" for file in missing)
-            notify(f"Downloading MNIST to {folder}, where {names} are missing or damaged: {size:.1f} MB.")
+            names = ", ".join(f"{file.name}.gz" for file in missing) if arrays else "MNIST"
+            notify(f"Downloading {names} to {folder}, missing or damaged there ({size:.1f} MB).")
         arrays |= _download(missing, folder, manifest)
     return [arrays[file] for file in manifest.files]
 
