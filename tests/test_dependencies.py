@@ -36,6 +36,7 @@ USED_BY_NAME = {
         "uvicorn's event loop where it is installed",
     ),
     "tqdm": ("src/mnist_adder/data/download.py", "progressbar=", "pooch's bar while it downloads"),
+    "scikit-learn": ("src/mnist_adder/data/sklearn_digits.py", 'find_spec("sklearn")', "its file of digits"),
     "ipykernel": ("notebooks/mnist_adder.ipynb", '"kernelspec"', "the kernel that runs the notebook"),
     "mypy": ("Makefile", "/mypy", "a command of make check"),
     "ruff": ("Makefile", "/ruff check", "a command of make check"),

@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("types", "errors", "safe_io", "environment"),
         *("data", "models", "runs", "reproduce", "evaluation", "inference"),
     },
-    "serving": {"__init__", "types", "errors", "inference", "pretrained"},
+    "serving": {"__init__", "types", "errors", "data", "inference", "pretrained"},
     "reports": {"__init__", "types", "errors", "safe_io", "models", "runs", "reproduce", "evaluation"},
     "worksheet": {"types", "models"},
     "cli": {
@@ -100,6 +100,8 @@ def test_the_map_has_no_circle() -> None:
         ("import mnist_adder.inference.preprocess", ["sklearn", "scipy", "lightning"]),
         ("import mnist_adder.inference", ["matplotlib"]),
         ("import mnist_adder.reports", ["lightning", "matplotlib.pyplot"]),
+        ("import mnist_adder.serving.samples", ["torch", "sklearn", "pooch"]),
+        ("import mnist_adder.data.mnist, mnist_adder.data.sklearn_digits", ["torch", "sklearn", "pooch"]),
         ("import mnist_adder.serving.server", ["torch", "lightning", "sklearn", "onnx"]),
     ],
 )

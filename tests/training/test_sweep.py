@@ -9,7 +9,7 @@ from typing import Any
 import lightning as L
 import pytest
 
-from mnist_adder.data.sources import DatasetName
+from mnist_adder.data.images import DatasetName
 from mnist_adder.errors import ModelError, RunError
 from mnist_adder.runs import Run
 from mnist_adder.training.config import TrainConfig

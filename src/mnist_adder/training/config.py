@@ -10,7 +10,7 @@ import torch
 
 from mnist_adder import environment, models
 from mnist_adder.data import DigitImages
-from mnist_adder.data.sources import DatasetName
+from mnist_adder.data.images import DatasetName
 from mnist_adder.models import Recipe
 from mnist_adder.run_config import RunConfig
 
