@@ -15,7 +15,7 @@ from tests.training.commands import assert_same_end, same_weights
 from mnist_adder import models
 from mnist_adder.data import load_images
 from mnist_adder.errors import ModelError, RunError
-from mnist_adder.evaluation import evaluate_run
+from mnist_adder.evaluation.evaluate import evaluate_run
 from mnist_adder.inference import Predictor
 from mnist_adder.runs import Run, load_run
 from mnist_adder.training.train import resume, train

@@ -1,7 +1,4 @@
-"""Figures of what was measured on the test pairs: accuracy by number, and how far confidence can be trusted.
-
-Numbers from ``results.json`` come in; a Figure goes out.
-"""
+"""Figures of the measures in ``results.json``: accuracy by number, and how far confidence can be trusted."""
 
 from __future__ import annotations
 
@@ -21,15 +18,15 @@ Bins = Sequence[Sequence[float]]
 def wilson(accuracy: float, answers: float) -> tuple[float, float]:
     """The 95 % confidence interval of an accuracy that was counted over so many answers.
 
-    Source: Wilson 1927, Probable Inference, the Law of Succession, and Statistical Inference; it stays
-    within 0..1 and is right near 1, where the usual interval is not.
+    Wilson's method stays within 0..1 and is right near 1, where the usual interval is not. Answers may be
+    a fraction, a tenth of a count of pairs; they are rounded.
     """
-    z = 1.96
-    middle = (accuracy + z**2 / (2 * answers)) / (1 + z**2 / answers)
-    spread = accuracy * (1 - accuracy) / answers + z**2 / (4 * answers**2)
-    half = z * math.sqrt(spread) / (1 + z**2 / answers)
-    # Rounding must not push the ends beyond 0 and 1, nor leave the accuracy itself outside.
-    return max(0.0, min(middle - half, accuracy)), min(1.0, max(middle + half, accuracy))
+    from scipy.stats import binomtest  # here, because it takes half a second
+
+    whole = max(1, round(answers))
+    interval = binomtest(round(accuracy * whole), whole).proportion_ci(0.95, method="wilson")
+    # Rounding must not leave the accuracy itself outside.
+    return min(float(interval.low), accuracy), max(float(interval.high), accuracy)
 
 
 @styled

@@ -9,7 +9,9 @@ import dataclasses
 from typing import Any
 
 from mnist_adder.data import DigitImages, MNISTAdder
-from mnist_adder.evaluation import Metrics, answer, compute_metrics, pick_mistakes, pick_samples
+from mnist_adder.evaluation.evaluate import predict_split
+from mnist_adder.evaluation.examples import pick_mistakes, pick_samples
+from mnist_adder.evaluation.metrics import Metrics, compute_metrics
 from mnist_adder.inference.export import describe, export_onnx
 from mnist_adder.inference.predictor import MODEL
 from mnist_adder.models import Adder
@@ -30,7 +32,7 @@ def finish(run: Run, model: Adder, data: DigitImages, *, train_seconds: float, b
     """
     run.save_model(model)
     test = MNISTAdder(split="test", data=data)
-    answers = answer(model, test)
+    answers = predict_split(model, test)
     samples, mistakes = pick_samples(model, test), pick_mistakes(model, test, answers)
     run.save_examples({**samples.to_tensors("sample_"), **mistakes.to_tensors("mistake_")})
     metrics = compute_metrics(answers, test.digits)
