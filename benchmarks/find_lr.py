@@ -22,7 +22,8 @@ from torch import Tensor
 
 from mnist_adder import environment, models
 from mnist_adder.data import DigitImages, MNISTAdder, load_images
-from mnist_adder.evaluation import answer, compute_metrics
+from mnist_adder.evaluation.evaluate import predict_split
+from mnist_adder.evaluation.metrics import compute_metrics
 from mnist_adder.safe_io import write_json, write_text
 from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.lit_module import make_schedule
@@ -53,7 +54,7 @@ def train_briefly(name: str, rate: float, seed: int, data: DigitImages) -> tuple
         schedule.step()
     seconds = time.perf_counter() - started
     validation = MNISTAdder(split="validation", data=data)
-    answers = answer(learner.module.model, validation)
+    answers = predict_split(learner.module.model, validation)
     metrics = compute_metrics(answers, validation.digits)
     loss = recipe.digit_weight * metrics.digit_loss + recipe.sum_weight * metrics.sum_loss
     digits = validation.digits.unsqueeze(1)

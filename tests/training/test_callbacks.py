@@ -19,7 +19,7 @@ import pytest
 
 from mnist_adder.data import MNISTAdder, load_images
 from mnist_adder.errors import ModelError
-from mnist_adder.evaluation import evaluate
+from mnist_adder.evaluation.evaluate import evaluate
 from mnist_adder.runs import Run, load_run
 from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.train import resume, train

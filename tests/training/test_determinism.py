@@ -20,7 +20,7 @@ from torch import Tensor
 
 from mnist_adder import models
 from mnist_adder.data import DigitImages, MNISTAdder, load_images
-from mnist_adder.evaluation import evaluate
+from mnist_adder.evaluation.evaluate import evaluate
 from mnist_adder.models.presets import PRESETS
 from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.fast import train_fast

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mnist_adder.data import load_images
-from mnist_adder.evaluation import evaluate_run
+from mnist_adder.evaluation.evaluate import evaluate_run
 from mnist_adder.inference import Predictor
 from mnist_adder.models import Ensemble
 from mnist_adder.runs import Run, load_run

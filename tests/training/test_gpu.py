@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mnist_adder.data import MNISTAdder, load_images
-from mnist_adder.evaluation import evaluate
+from mnist_adder.evaluation.evaluate import evaluate
 from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.train import train
 

@@ -14,7 +14,7 @@ from tests.training.commands import assert_same_end, same_weights
 
 from mnist_adder import models
 from mnist_adder.errors import RunError
-from mnist_adder.evaluation import evaluate_run
+from mnist_adder.evaluation.evaluate import evaluate_run
 from mnist_adder.runs import Run, load_run
 from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.train import resume, train

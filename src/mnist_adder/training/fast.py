@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from mnist_adder.data import DigitImages, MNISTAdder
 from mnist_adder.data.images import VALIDATION_SIZES, split_validation
 from mnist_adder.errors import DataError, DivergedError, ModelError
-from mnist_adder.evaluation import evaluate
+from mnist_adder.evaluation.evaluate import evaluate
 from mnist_adder.models import Recipe
 from mnist_adder.models.exact_sum import ExactSum
 from mnist_adder.models.presets import PRESETS

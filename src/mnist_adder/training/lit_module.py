@@ -16,7 +16,7 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 
 from mnist_adder.data import Augment, DeviceLoader, DigitImages, MNISTAdder
-from mnist_adder.evaluation.metrics import PairPredictions, ask, compute_metrics, gather
+from mnist_adder.evaluation.metrics import PairPredictions, compute_metrics, concatenate, predict_pairs
 from mnist_adder.models import Adder, Recipe
 from mnist_adder.training.muon import Muon
 from mnist_adder.types import NUMBERS, Batch, Losses, Outputs
@@ -80,11 +80,11 @@ class AdderModule(L.LightningModule):
 
     def validation_step(self, batch: Batch) -> None:
         """Predict the batch's images with all ten numbers; the batch's own numbers are not used."""
-        self.answers.append((ask(self.model, batch.images, batch.digits), batch.digits))
+        self.answers.append((predict_pairs(self.model, batch.images, batch.digits), batch.digits))
 
     def on_validation_epoch_end(self) -> None:
         """Log the epoch: validation comes last, so the training figures are complete as well."""
-        answers = gather([answers for answers, _ in self.answers])
+        answers = concatenate([answers for answers, _ in self.answers])
         metrics = compute_metrics(answers, torch.cat([digits for _, digits in self.answers]))
         self.answers.clear()
         self._log_train()

@@ -20,7 +20,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from mnist_adder import environment, models
 from mnist_adder.data import DeviceLoader, DigitImages, MNISTAdder, load_images
 from mnist_adder.errors import DivergedError, RunError
-from mnist_adder.evaluation import answer, compute_metrics, pick_mistakes, pick_samples
+from mnist_adder.evaluation.evaluate import predict_split
+from mnist_adder.evaluation.examples import pick_mistakes, pick_samples
+from mnist_adder.evaluation.metrics import compute_metrics
 from mnist_adder.inference.export import describe, export_onnx
 from mnist_adder.inference.predictor import MODEL
 from mnist_adder.models import Adder, Ensemble
@@ -155,7 +157,7 @@ def complete_run(run: Run, model: Adder, data: DigitImages, *, train_seconds: fl
     """
     run.save_model(model)
     test = MNISTAdder(split="test", data=data)
-    answers = answer(model, test)
+    answers = predict_split(model, test)
     samples, mistakes = pick_samples(model, test), pick_mistakes(model, test, answers)
     run.save_examples({**samples.to_tensors("sample_"), **mistakes.to_tensors("mistake_")})
     about = run.config.to_json()
