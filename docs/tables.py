@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from records import faults, presets
+from records import faults, presets, speedrun
 
 from mnist_adder import models
 from mnist_adder.evaluation.compare import Comparison, compare
@@ -193,7 +193,10 @@ def serving() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     block.__name__: block
-    for block in (comparison, words, log, assignment, meetings, speed, growth, presets, serving, faults)
+    for block in (
+        *(comparison, words, log, assignment, meetings, speed, growth),
+        *(presets, speedrun, serving, faults),
+    )
 }
 
 

@@ -22,7 +22,6 @@ from mnist_adder.training.train import resume, train
 
 FAR_TOO_HIGH = (
     "train exact-sum",
-    "train --preset fast",
     "train --ensemble 2",
     "train exact-sum --set train_on=all --set optimizer=sgd",
     "train exact-sum --set schedule=constant --patience 2",

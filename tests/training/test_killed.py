@@ -28,7 +28,6 @@ EARLY = (
     "--patience",
     "2",
 )
-FAST = ("--preset", "fast", "--dataset", "digits")
 ENSEMBLE = ("--ensemble", "2", "--dataset", "digits", "--epochs", "1")
 
 
@@ -84,7 +83,6 @@ def writes_one(folder: Path) -> bool:
     [
         ("kill -9 of a training, at a random moment", SMALL, 20, 1),
         ("kill -9 of a training with --patience", EARLY, 5, 0),
-        ("kill -9 of --preset fast", FAST, 5, 0),
         ("kill -9 of an ensemble", ENSEMBLE, 5, 0),
     ],
 )

@@ -13,10 +13,8 @@ import torch
 from tests.training.commands import assert_same_end, same_weights
 
 from mnist_adder import models
-from mnist_adder.data import load_images
-from mnist_adder.errors import ModelError, RunError
+from mnist_adder.errors import RunError
 from mnist_adder.evaluation import evaluate_run
-from mnist_adder.inference import Predictor
 from mnist_adder.runs import Run, load_run
 from mnist_adder.training.train import resume, train
 from mnist_adder.types import Batch
@@ -84,27 +82,6 @@ def test_all_images_are_trained_on(tmp_path: Path) -> None:
     assert seen > fewer
     assert run.config.recipe.train_on == "all"
     assert held_out.config.recipe.train_on == "train"
-
-
-def test_the_preset_fast_makes_a_run_like_any_other(tmp_path: Path) -> None:
-    folders = [tmp_path / name for name in ("all", "again", "held-out")]
-    held_out = {"train_on": "train"}
-    whole, again, less = (
-        train(preset="fast", settings=settings, dataset="digits", run_dir=folder)
-        for folder, settings in zip(folders, ({}, {}, held_out), strict=True)
-    )
-    assert same_weights(whole, again)
-    assert not same_weights(whole, less)
-    assert whole.results["joint_accuracy"] > 0.8
-    assert "validation_loss" not in whole.metrics[0]
-    assert less.metrics[0]["validation_joint_accuracy"] > 0.8
-    answer = Predictor(whole.folder).predict(load_images("digits").test_images[0].numpy(), 2)
-    assert answer.sum == answer.digit + 2
-    with pytest.raises(ModelError, match=r"in which epochs cannot be changed. It follows batch_size"):
-        train(preset="fast", settings={"epochs": 2}, dataset="digits", run_dir=tmp_path / "no")
-    with pytest.raises(RunError, match="trains in one process"):
-        train(preset="fast", devices=2, dataset="digits", run_dir=tmp_path / "no")
-    assert not (tmp_path / "no").exists()
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])

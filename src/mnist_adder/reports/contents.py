@@ -68,6 +68,8 @@ def load_contents(run: Run) -> Contents:
         ModelError: its model is not one of this version.
     """
     results, metrics = run.results, _metrics(run)
+    if not isinstance(results.get("command"), str):
+        raise _too_old(run, "results.json", "command")
     for name, lengths in _RESULTS.items():
         if name not in results:
             raise _too_old(run, "results.json", name)

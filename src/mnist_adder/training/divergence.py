@@ -1,7 +1,7 @@
 """Telling a training that has run away from one that has not.
 
 A model and an epoch's losses come in; a DivergedError goes out, or nothing. Next: ``callbacks``, once an
-epoch, and ``fast``, at its end.
+epoch, and ``speedrun``, at its end.
 """
 
 from __future__ import annotations

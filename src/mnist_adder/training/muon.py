@@ -1,7 +1,7 @@
 """Muon: every matrix moves by an update whose directions all count alike.
 
-Gradients come in; weights are updated. ``module`` makes it for recipes with ``optimizer="muon"``; ``fast``
-shares :func:`orthogonalise`, which is the whole idea.
+Gradients come in; weights are updated. ``module`` makes it for recipes with ``optimizer="muon"``; the package
+``speedrun`` shares :func:`orthogonalise`, which is the whole idea.
 
 The gradient of a layer is mostly a few directions. Its momentum, orthogonalised, steps as far along the many
 weak ones, so that fewer steps are needed. Source: Keller Jordan, "Muon: An optimizer for hidden layers in

@@ -20,7 +20,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from mnist_adder import environment, models
 from mnist_adder.data import DeviceLoader, DigitImages, MNISTAdder, load_images
 from mnist_adder.data.sources import DatasetName
-from mnist_adder.errors import DivergedError, RunError
+from mnist_adder.errors import DivergedError
 from mnist_adder.models import Adder
 from mnist_adder.runs import Run, RunConfig
 from mnist_adder.training import checkpoints
@@ -33,7 +33,6 @@ from mnist_adder.training.callbacks import (
 )
 from mnist_adder.training.distributed import check_processes, is_rank_zero, launcher
 from mnist_adder.training.divergence import what_to_do
-from mnist_adder.training.fast import check_fast, fit_fast
 from mnist_adder.training.finish import finish
 from mnist_adder.training.lit_module import AdderModule, make_train_loader
 from mnist_adder.training.run_lock import new_run, stopped_run
@@ -92,9 +91,7 @@ def check_settings(model: str, preset: str | None, settings: Mapping[str, str | 
     Raises:
         ModelError: it does not, or makes no sense.
     """
-    recipe = models.recipe_of(model, preset).replaced(settings or {})
-    if preset == "fast":
-        check_fast(recipe)
+    models.recipe_of(model, preset).replaced(settings or {})
 
 
 def configure(
@@ -117,10 +114,6 @@ def configure(
     recipe = models.recipe_of(model, preset).scaled_to(len(data.train_digits)).replaced(settings or {})
     check_processes(devices, nodes, recipe.batch_size)
     device = environment.best_device()
-    if preset == "fast":  # a lean loop for processors
-        if devices * nodes > 1:
-            raise RunError("The preset fast trains in one process: leave out --devices and --nodes.")
-        device = torch.device("cpu")
     return RunConfig(
         model=model,
         preset=preset,
@@ -181,8 +174,6 @@ def fit_run(run: Run, data: DigitImages, callbacks: Sequence[L.Callback]) -> Run
     Raises:
         DivergedError, KeyboardInterrupt: as for :func:`train`.
     """
-    if run.config.preset == "fast":  # a loop of its own, which takes a second: never carried on
-        return fit_fast(run, data)
     L.seed_everything(run.config.seed, verbose=False)
     model = models.build(run.config.model, run.config.preset)
     trainer = _make_trainer(run, callbacks)
