@@ -13,6 +13,7 @@ from mnist_adder import models
 from mnist_adder.reports import report
 from mnist_adder.reports.chapter import fixed_spread, make_chapter
 from mnist_adder.reports.contents import load_contents, parts
+from mnist_adder.reproduce import command
 from mnist_adder.runs import Run, load_run
 
 
@@ -38,6 +39,7 @@ def on_all(trained_run: Run, copied: Path) -> Run:
             for row in run.metrics
         ]
     )
+    run.save_results({**run.results, "command": command(run.config)})
     return run
 
 
