@@ -161,8 +161,8 @@ class _Loop:
         logits = replica(patches)
         targets = self.targets.index_select(0, digits)
         of_logits = logits.detach().float().softmax(1).sub_(targets).mul_(1 / self.recipe.batch_size)
-        # A scalar that has this gradient: torch.autograd.grad(logits, ..., of_logits) would import sympy first,
-        # which takes 0.4 seconds.
+        # A scalar that has this gradient: autograd.grad(logits, ..., of_logits) would import sympy when first
+        # called, which takes 0.4 seconds.
         scalar = (logits * of_logits.to(logits.dtype)).sum()
         return torch.autograd.grad(scalar, self.working_weights)
 
