@@ -1,8 +1,8 @@
-"""How quick ``train --preset fast`` could be at best here, from what it must multiply, move and unpack.
+"""The least time that a speedrun could take here, from what it must multiply, move and unpack.
 
-MNIST's files come in, the floor in seconds goes out to ``fast``. Multiply-adds and bytes are counted from the
-network's layers; what the cores can do is measured: matrix products in the training's precision, a thread on
-each core, and a copy that does not fit into a core's cache.
+``speedrun.py`` beside this file reports it. Multiply-adds and bytes are counted from the network's layers;
+what the cores can do is measured: matrix products in the training's precision, a thread on each core, and a
+copy that does not fit into a core's cache.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mnist_adder import environment
 from mnist_adder.models.backbones import fast
-from mnist_adder.training.fast import ORTHOGONAL_STEPS, RECIPE, steps_of
-from mnist_adder.training.stream import IMAGES
+from mnist_adder.speedrun.loop import ORTHOGONAL_STEPS, RECIPE, count_steps
+from mnist_adder.speedrun.stream import IMAGES
+from mnist_adder.speedrun.unrolled import best_dtype
 
 TRAIN_IMAGES = 60_000
 TOUCHES = 5  # a value is written, read, read again backward; its gradient is written and read
@@ -68,20 +68,18 @@ def rate(work: Callable[[], Any], amount: float, threads: int) -> float:
 def floor(files: dict[str, bytes], threads: int, seconds: float) -> dict[str, Any]:
     """The floor, what it is made of, and how far above it a training of so many ``seconds`` is."""
     torch.set_num_threads(1)
-    bfloat16 = environment.best_precision(torch.device("cpu")) == "bf16-mixed"
-    precision = torch.bfloat16 if bfloat16 else torch.float32
-    network, side = fast(), 1024
-    matrix = torch.randn(side, side).to(precision)
+    dtype, network, side = best_dtype(), fast(), 1024
+    matrix = torch.randn(side, side).to(dtype)
     peak = rate(lambda: matrix @ matrix, side**3, threads)
     large = torch.empty(2**24, dtype=torch.uint8)
     bandwidth = rate(lambda: large.clone(), 2.0 * large.numel(), threads)
     started = time.perf_counter()
     zlib.decompress(files[IMAGES], wbits=31)
     unpacking = time.perf_counter() - started
-    steps = steps_of(TRAIN_IMAGES, RECIPE.batch_size)
+    steps = count_steps(TRAIN_IMAGES, RECIPE.batch_size)
     each, values = per_image(network)
     multiply_adds = steps * (RECIPE.batch_size * each + of_updates(network))
-    moved = steps * RECIPE.batch_size * values * TOUCHES * precision.itemsize
+    moved = steps * RECIPE.batch_size * values * TOUCHES * dtype.itemsize
     arithmetic = multiply_adds / peak + unpacking / threads
     lowest = max(arithmetic, moved / bandwidth)
     return {

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from records import faults, presets
+from records import faults, presets, speedrun
 
 from mnist_adder import models
 from mnist_adder.cli.progress import HEADER, epoch_line
@@ -188,7 +188,10 @@ def serving() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     block.__name__: block
-    for block in (comparison, log, assignment, fusions, speed, growth, presets, serving, faults)
+    for block in (
+        *(comparison, log, assignment, fusions, speed, growth),
+        *(presets, speedrun, serving, faults),
+    )
 }
 
 

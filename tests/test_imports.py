@@ -32,12 +32,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("types", "errors", "safe_io", "environment"),
         *("data", "models", "runs", "reproduce", "evaluation", "inference"),
     },
+    "speedrun": {"types", "errors", "environment", "data", "models", "runs", "evaluation", "training"},
     "serving": {"__init__", "types", "errors", "data", "inference", "pretrained"},
     "reports": {"__init__", "types", "errors", "safe_io", "models", "runs", "reproduce", "evaluation"},
     "worksheet": {"types", "models"},
     "cli": {
         *("__init__", "errors", "runs", "models", "evaluation", "training", "inference", "reports"),
-        *("pretrained", "data", "serving", "worksheet", "safe_io"),
+        *("pretrained", "data", "serving", "worksheet", "safe_io", "speedrun"),
     },
     "__init__": {"data", "models", "inference", "pretrained", "reports", "runs", "training"},
     "__main__": {"cli"},
@@ -102,6 +103,7 @@ def test_the_map_has_no_circle() -> None:
         ("import mnist_adder.reports", ["lightning", "matplotlib.pyplot"]),
         ("import mnist_adder.serving.samples", ["torch", "sklearn", "pooch"]),
         ("import mnist_adder.data.mnist, mnist_adder.data.sklearn_digits", ["torch", "sklearn", "pooch"]),
+        ("import mnist_adder.speedrun", ["lightning", "sklearn"]),
         ("import mnist_adder.serving.server", ["torch", "lightning", "sklearn", "onnx"]),
     ],
 )

@@ -1,11 +1,10 @@
 """``logit-mlp`` trained the way its source describes: an image at a time, through Dataset and DataLoader.
 
-The bytes of the four files come in, a trained network goes out. Described: MNIST's images as tensors
-(torchvision's ``MNIST`` with ``ToTensor``: each item a PIL image, then float32 in [0, 1]); a Dataset around
-it that draws a number from 0 to 9 and one-hot codes it anew for every item; a DataLoader of batches of 256;
-seven convolutions to ten logits, joined with the number through 20-128-19; the mean of two cross-entropies;
-five epochs, float32. The description names neither optimizer nor learning rate: Adam at 1e-3 here; nor where
-ReLUs stand: after each layer but the last two outputs.
+Described: MNIST's images as tensors (torchvision's ``MNIST`` with ``ToTensor``: each item a PIL image, then
+float32 in [0, 1]); a Dataset around it that draws a number from 0 to 9 and one-hot codes it anew for every
+item; a DataLoader of batches of 256; seven convolutions to ten logits, joined with the number through
+20-128-19; the mean of two cross-entropies; five epochs, float32. The description names neither optimizer nor
+learning rate: Adam at 1e-3 here; nor where ReLUs stand: after each layer but the last two outputs.
 """
 
 from __future__ import annotations

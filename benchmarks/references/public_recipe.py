@@ -1,16 +1,15 @@
 """The fastest public PyTorch recipe to 99 % that we know, anew from its description, on a processor.
 
 Source: "Training a NN to 99% accuracy on MNIST in 0.76 seconds", its last step, 2021
-(github.com/tuomaso/train_mnist_fast). Those seconds are a laptop's graphics card's, with the data prepared
-beforehand; it states 99.04 % over 30 seeds. The bytes of the four files come in, a trained digit classifier
-goes out; ``benchmarks/fast.py`` measures itself against it.
+(github.com/tuomaso/train_mnist_fast). Those seconds are of a laptop's graphics card, with the data prepared
+beforehand; it states 99.04 % over 30 seeds. ``benchmarks/speedrun.py`` measures the speedrun beside it.
 
 As described: convolution 24 5x5, pooling, ReLU, convolution 32 3x3, pooling, ReLU, fully connected 256, ReLU,
 fully connected 10; float32; PyTorch's initialisation and memory layout; one pass in 235 batches of 256; Adam
 at 1e-2 with betas 0.7 and 0.9 under OneCycle, which leaves the betas alone; images normalised, shuffled once
 beforehand and kept as one tensor, of which a batch is a slice. Here the preparation is inside the timer.
 
-``channels_last=True`` is not described: what it gains on a processor from a better memory layout alone.
+``channels_last=True`` is not described: it shows what a better memory layout alone gains on a processor.
 """
 
 from __future__ import annotations
@@ -42,27 +41,27 @@ def network() -> nn.Module:
     )
 
 
-def read(files: dict[str, bytes], kept: Tensor | None) -> tuple[Tensor, Tensor]:
+def read(files: dict[str, bytes], indices: Tensor | None) -> tuple[Tensor, Tensor]:
     """Training images (N, 1, 28, 28) float32, normalised, and digits (N,) int64, in random order."""
     images = bytearray(gzip.decompress(files["train-images-idx3-ubyte.gz"]))
     digits = bytearray(gzip.decompress(files["train-labels-idx1-ubyte.gz"]))
     pixels = torch.frombuffer(images, dtype=torch.uint8, offset=16).view(-1, 1, 28, 28)
     answers = torch.frombuffer(digits, dtype=torch.uint8, offset=8)
-    order = torch.randperm(len(answers)) if kept is None else kept[torch.randperm(len(kept))]
+    order = torch.randperm(len(answers)) if indices is None else indices[torch.randperm(len(indices))]
     return pixels[order].float().div_(255).sub_(MEAN).div_(STD), answers[order].long()
 
 
 def train(
-    files: dict[str, bytes], seed: int, kept: Tensor | None = None, *, channels_last: bool = False
+    files: dict[str, bytes], seed: int, indices: Tensor | None = None, *, channels_last: bool = False
 ) -> tuple[nn.Module, float]:
-    """Train on all training images, or those at ``kept``.
+    """Train on all training images, or those at ``indices``.
 
     Returns:
         The network, which takes normalised images, and the seconds from the files' bytes to its weights.
     """
     started = time.perf_counter()
     torch.manual_seed(seed)
-    images, digits = read(files, kept)
+    images, digits = read(files, indices)
     model = network()
     if channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

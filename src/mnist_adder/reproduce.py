@@ -11,7 +11,7 @@ from mnist_adder.run_config import RunConfig
 _MNIST_IMAGES = 55_000  # of its training split; recipes are written for them
 
 
-def command(config: RunConfig) -> str:
+def train_command(config: RunConfig) -> str:
     """The command line that trains the same run again, with all settings that are not the model's own."""
     own = models.recipe_of(config.model, config.preset).scaled_to(_MNIST_IMAGES)
     words = ["mnist-adder", "train"]

@@ -31,6 +31,7 @@ def test_help_names_every_command_and_every_command_has_an_example(run_cli: RunC
         "models",
         "export",
         "serve",
+        "speedrun",
         "worksheet",
     ):
         assert command in out

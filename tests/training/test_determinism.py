@@ -1,7 +1,7 @@
 """The same seed gives the same weights, in any process and after whatever; with other threads, nearly so.
 
 All models and presets are trained for a few steps in this process, and again in another in the opposite
-order, so that what a training leaves behind would show; two of them also in one with two threads.
+order, so that what a training leaves behind would show; the default also in one with two threads.
 ``docs/training.md`` has the tolerance under "Determinism".
 """
 
@@ -23,12 +23,10 @@ from mnist_adder.data import DigitImages, MNISTAdder, load_images
 from mnist_adder.evaluation.evaluate import evaluate
 from mnist_adder.models.presets import PRESETS
 from mnist_adder.training.config import TrainConfig
-from mnist_adder.training.fast import train_fast
-from mnist_adder.training.stream import Images
 from mnist_adder.training.train import train
 
 Weights = dict[str, Tensor]
-TWO_THREADS = ["fast", models.DEFAULT]  # few: on a busy machine two threads wait long for each other
+TWO_THREADS = [models.DEFAULT]  # one: on a busy machine two threads wait long for each other
 WEIGHTS_TOLERANCE = 0.05
 """How far weights may be apart after three steps: the distance's length, by that of the weights."""
 ACCURACY_TOLERANCE = 0.01
@@ -62,12 +60,8 @@ class _Stop(L.Callback):
         raise _TrainedError
 
 
-def trained(name: str, folder: Path, data: DigitImages) -> Weights:
-    """The weights after three steps on the bundled digits, of ``fast`` after five."""
-    if name == "fast":
-        images = Images(data.train_images, data.train_digits)
-        recipe = PRESETS["fast"].recipe.replaced({"batch_size": 256})
-        return dict(train_fast(images, seed=7, threads=torch.get_num_threads(), recipe=recipe).state_dict())
+def trained(name: str, folder: Path) -> Weights:
+    """The weights after three steps on the bundled digits."""
     stop = _Stop()
     preset = name if name in PRESETS else None
     with pytest.raises(_TrainedError):
@@ -87,9 +81,8 @@ def trained(name: str, folder: Path, data: DigitImages) -> Weights:
 
 def save_all(folder: Path, names: list[str]) -> None:
     """Train the networks named, in that order, and save each one's weights in a file of its name."""
-    data = load_images("digits")
     for name in names:
-        weights = {key: value.contiguous() for key, value in trained(name, folder, data).items()}
+        weights = {key: value.contiguous() for key, value in trained(name, folder).items()}
         save_file(weights, folder / f"{name}.safetensors")
 
 
@@ -171,8 +164,3 @@ def test_two_threads_are_within_the_tolerance(trainings: Trainings, data_of_digi
     assert distance(here, there) <= WEIGHTS_TOLERANCE
     accuracies = [joint_accuracy(weights, data_of_digits) for weights in (here, there)]
     assert abs(accuracies[0] - accuracies[1]) <= ACCURACY_TOLERANCE
-
-
-def test_the_lean_loop_has_no_need_of_a_tolerance(trainings: Trainings) -> None:
-    here, there = trainings["here"]["fast"], trainings["two threads"]["fast"]
-    assert all(torch.equal(weight, there[key]) for key, weight in here.items())

@@ -150,7 +150,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(
         ["train", "--resume", folder],
         ["train", *small, "--run-dir", folder],
         ["train", *small, "--ensemble", "2", "--run-dir", folder],
-        ["train", "--preset", "tiny", "--dataset", "digits", "--run-dir", folder],
+        ["speedrun", "--dataset", "digits", "--run-dir", folder],
         ["compare", *small, "--seeds", "1", "--epochs-scale", "0.1", "--runs-dir", folder],
         ["find-lr", *small, "--out", folder],  # it finds the rate first
     ]

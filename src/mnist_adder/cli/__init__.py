@@ -3,7 +3,15 @@
 Heavy imports wait inside the commands that need them, so that ``--help`` is quick.
 """
 
-from mnist_adder.cli import compare, find_lr, look, teach, train, use  # they register their commands
+from mnist_adder.cli import (  # they register their commands
+    compare,
+    find_lr,
+    look,
+    speedrun,
+    teach,
+    train,
+    use,
+)
 from mnist_adder.cli.app import app, main
 
-__all__ = ["app", "compare", "find_lr", "look", "main", "teach", "train", "use"]
+__all__ = ["app", "compare", "find_lr", "look", "main", "speedrun", "teach", "train", "use"]

@@ -116,7 +116,7 @@ def _refuse_options(ctx: typer.Context, folder: Path, epochs: int | None) -> Non
         return
     said = f"--resume {folder} goes on as that run was begun, so {', '.join(given)} cannot be given with it."
     if epochs is not None:
-        from mnist_adder.reproduce import command
+        from mnist_adder.reproduce import train_command
         from mnist_adder.runs import load_run
 
         config = load_run(folder).config
@@ -124,6 +124,6 @@ def _refuse_options(ctx: typer.Context, folder: Path, epochs: int | None) -> Non
             longer = dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, epochs=epochs))
             said += (
                 f" Its learning rate was planned for {config.recipe.epochs} epochs. To train longer, "
-                f"begin a new run: {command(longer)}"
+                f"begin a new run: {train_command(longer)}"
             )
     raise MnistAdderError(said)

@@ -17,6 +17,9 @@ from mnist_adder.types import DIGITS, NUMBERS, SUMS
 BINS = 15
 """Equally wide bins of confidence for reliability, as many as the source of calibration_error uses."""
 
+LOGGED = ("digit_loss", "sum_loss", "digit_accuracy", "sum_accuracy", "joint_accuracy")
+"""The figures that are logged after each epoch, of training and of validation."""
+
 
 class PairPredictions(NamedTuple):
     """What a model predicts for N images with the numbers 0..9: row i, column n is one pair."""

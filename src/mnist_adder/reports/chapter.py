@@ -9,7 +9,6 @@ from mnist_adder.reports import confusion, curves, drawing, measures, pictures, 
 from mnist_adder.reports.contents import Contents, parts
 from mnist_adder.reports.page import Chapter, Section, picture
 from mnist_adder.reports.style import percent
-from mnist_adder.reproduce import command
 
 _NAMES = {"train": "training", "validation": "validation"}
 """Of the images that something was counted on."""
@@ -42,7 +41,7 @@ def make_chapter(contents: Contents, label: str, prefix: str) -> Chapter:
         facts=tables.facts(contents),
         sections=[make(contents, prefix) for make in makers],
         recipe=tables.recipe(contents),
-        command=command(config),
+        command=contents.results["command"],
         versions=versions,
     )
 

@@ -16,7 +16,7 @@ from mnist_adder import models
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation.examples import Examples
 from mnist_adder.models.summary import ModelSummary, summarize
-from mnist_adder.reproduce import command
+from mnist_adder.reproduce import train_command
 from mnist_adder.runs import Run
 from mnist_adder.types import DIGITS, NUMBERS, SIDE, SUMS
 
@@ -68,6 +68,8 @@ def load_contents(run: Run) -> Contents:
         ModelError: its model is not one of this version.
     """
     results, metrics = run.results, _metrics(run)
+    if not isinstance(results.get("command"), str):
+        raise _too_old(run, "results.json", "command")
     for name, lengths in _RESULTS.items():
         if name not in results:
             raise _too_old(run, "results.json", name)
@@ -145,5 +147,5 @@ def _has_lengths(value: object, lengths: Sequence[int], most: float) -> bool:
 def _too_old(run: Run, file: str, name: str) -> RunError:
     return RunError(
         f"{run.folder / file} has no {name}: an older version of mnist-adder wrote it. "
-        f"Train the run anew: {command(run.config)}"
+        f"Train the run anew: {train_command(run.config)}"
     )

@@ -18,8 +18,8 @@ Bins = Sequence[Sequence[float]]
 def wilson(accuracy: float, answers: float) -> tuple[float, float]:
     """The 95 % confidence interval of an accuracy that was counted over so many answers.
 
-    Wilson's method stays within 0..1 and is right near 1, where the usual interval is not. scipy.stats has it
-    for whole counts alone, and importing that takes 0.6 s; here the answers may be a tenth of a count of pairs.
+    Wilson's method stays within 0..1 and is right near 1, where the usual interval is not. scipy has it for
+    whole counts alone, and importing that takes 0.6 s; here the answers may be a tenth of a count of pairs.
     Source: Wilson 1927, Probable Inference, the Law of Succession, and Statistical Inference.
     """
     z = 1.96

@@ -20,8 +20,9 @@ from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_avg_fn
 
 from mnist_adder.errors import DivergedError
-from mnist_adder.models import Adder, Recipe
+from mnist_adder.models import Recipe
 from mnist_adder.runs import Run
+from mnist_adder.training.complete import check_weights
 from mnist_adder.training.lit_module import AdderModule
 
 if TYPE_CHECKING:
@@ -104,17 +105,6 @@ def check_losses(figures: Mapping[str, float]) -> None:
         limit = DIVERGED if name in ("train_digit_loss", "train_sum_loss") else math.inf
         if name.endswith("loss") and not abs(loss) < limit:
             raise DivergedError(f"its {name} is {loss:.3g}")
-
-
-def check_weights(model: Adder) -> None:
-    """Refuse weights, or statistics of batch normalisation, that are not finite.
-
-    Raises:
-        DivergedError: some are not.
-    """
-    for name, values in model.state_dict().items():
-        if not bool(values.isfinite().all()):
-            raise DivergedError(f"its weights {name} hold values that are not finite numbers")
 
 
 class MetricsLogger(L.Callback):

@@ -16,14 +16,18 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 
 from mnist_adder.data import Augment, DeviceLoader, DigitImages, MNISTAdder
-from mnist_adder.evaluation.metrics import PairPredictions, compute_metrics, concatenate, predict_pairs
+from mnist_adder.evaluation.metrics import (
+    LOGGED,
+    PairPredictions,
+    compute_metrics,
+    concatenate,
+    predict_pairs,
+)
 from mnist_adder.models import Adder, Recipe
 from mnist_adder.training.muon import Muon
 from mnist_adder.types import NUMBERS, Batch, Losses, Outputs
 
 _Loss = TypeVar("_Loss", float, Tensor)
-
-TRAIN_FIGURES = ("digit_loss", "sum_loss", "digit_accuracy", "sum_accuracy", "joint_accuracy")
 
 
 class AdderModule(L.LightningModule):
@@ -37,7 +41,7 @@ class AdderModule(L.LightningModule):
         super().__init__()
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.recipe = recipe
-        self.totals: Tensor | None = None  # (5,) of TRAIN_FIGURES over the epoch's pairs so far
+        self.totals: Tensor | None = None  # (5,) of LOGGED over the epoch's pairs so far
         self.pairs = 0
         self.epoch_started = 0.0
         self.learning_rate = 0.0  # of the latest step
@@ -88,7 +92,7 @@ class AdderModule(L.LightningModule):
         metrics = compute_metrics(answers, torch.cat([digits for _, digits in self.answers]))
         self.answers.clear()
         self._log_train()
-        self._log("validation", {name: getattr(metrics, name) for name in TRAIN_FIGURES})
+        self._log("validation", {name: getattr(metrics, name) for name in LOGGED})
         self._log_step()
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
@@ -108,7 +112,7 @@ class AdderModule(L.LightningModule):
         assert self.totals is not None
         totals = torch.cat([self.totals, self.totals.new_tensor([self.pairs])])
         totals = self.trainer.strategy.reduce(totals, reduce_op="sum")
-        train = dict(zip(TRAIN_FIGURES, (totals[:-1] / totals[-1]).tolist(), strict=True))
+        train = dict(zip(LOGGED, (totals[:-1] / totals[-1]).tolist(), strict=True))
         self.totals, self.pairs = None, 0
         self._log("train", train)
 
@@ -120,7 +124,7 @@ class AdderModule(L.LightningModule):
         """The epoch's training figures up to now: loss and accuracies, fractions. Waits for the device."""
         if self.totals is None:
             return {}
-        figures = dict(zip(TRAIN_FIGURES, (self.totals / self.pairs).tolist(), strict=True))
+        figures = dict(zip(LOGGED, (self.totals / self.pairs).tolist(), strict=True))
         return {"loss": self.weighted(figures["digit_loss"], figures["sum_loss"]), **figures}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:

@@ -6,7 +6,6 @@ the network and writes everything down. An ensemble is a loop over its members' 
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import shutil
 import time
@@ -20,14 +19,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from mnist_adder import environment, models
 from mnist_adder.data import DeviceLoader, DigitImages, MNISTAdder, load_images
 from mnist_adder.errors import DivergedError, RunError
-from mnist_adder.evaluation.evaluate import predict_split
-from mnist_adder.evaluation.examples import pick_mistakes, pick_samples
-from mnist_adder.evaluation.metrics import compute_metrics
-from mnist_adder.inference.export import describe, export_onnx
-from mnist_adder.inference.predictor import MODEL
 from mnist_adder.models import Adder, Ensemble
-from mnist_adder.models.summary import summarize
-from mnist_adder.reproduce import command
 from mnist_adder.run_config import RunConfig
 from mnist_adder.runs import Run, load_run
 from mnist_adder.training import checkpoints
@@ -38,6 +30,7 @@ from mnist_adder.training.callbacks import (
     StopIfDiverged,
     early_stopping,
 )
+from mnist_adder.training.complete import complete_run
 from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.distributed import check_processes, is_rank_zero, launcher
 from mnist_adder.training.lit_module import AdderModule, make_train_loader
@@ -143,40 +136,6 @@ def train_or_resume(
             f"{found.recipe.epochs} epochs. Name another folder."
         )
     return resume(config.run_dir, data_dir=config.data_dir, notify=notify, callbacks=callbacks)
-
-
-def complete_run(run: Run, model: Adder, data: DigitImages, *, train_seconds: float, best_epoch: int) -> None:
-    """Save the model, evaluate it on all test pairs, and write what came of it; results.json comes last.
-
-    Args:
-        run: its folder is written to.
-        model: trained, on any device.
-        data: whose test images are asked about.
-        train_seconds: what training took.
-        best_epoch: the epoch after which the weights were as they are, counted from 1.
-    """
-    run.save_model(model)
-    test = MNISTAdder(split="test", data=data)
-    answers = predict_split(model, test)
-    samples, mistakes = pick_samples(model, test), pick_mistakes(model, test, answers)
-    run.save_examples({**samples.to_tensors("sample_"), **mistakes.to_tensors("mistake_")})
-    about = run.config.to_json()
-    results = {
-        "model": about.pop("model"),
-        "command": command(run.config),
-        "dataset": about.pop("dataset"),
-        "seed": about.pop("seed"),
-        "epochs": len(run.metrics),
-        "best_epoch": best_epoch,
-        "parameters": model.parameter_count(),
-        "multiply_adds": summarize(model).multiply_adds,
-        "device": about.pop("device"),
-        "train_seconds": round(train_seconds, 2),
-        **dataclasses.asdict(compute_metrics(answers, test.digits)),
-        **about,
-    }
-    export_onnx(model, run.folder / MODEL, metadata=describe(results))
-    run.save_results(results)
 
 
 def what_to_do(config: RunConfig) -> str:
