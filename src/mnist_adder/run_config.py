@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +12,6 @@ from pydantic.dataclasses import dataclass
 
 from mnist_adder.errors import RunError
 from mnist_adder.models.recipe import Recipe, explain
-from mnist_adder.runs import network_name
 from mnist_adder.safe_io import in_short
 
 _Count = Annotated[int, Field(ge=1, lt=2**31)]
@@ -42,7 +42,7 @@ class RunConfig:
 
     @property
     def network(self) -> str:
-        """What is trained, in short; see :func:`~mnist_adder.runs.network_name`."""
+        """What is trained, in short; see :func:`network_name`."""
         return network_name(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
@@ -66,3 +66,10 @@ class RunConfig:
             raise RunError(
                 f"{where} is not a config of this version of mnist-adder: {in_short(reason)}."
             ) from None
+
+
+def network_name(about: Mapping[str, Any]) -> str:
+    """What was trained, in short, from a config's or a results' JSON: ``exact-sum (tiny)``, ``3 × ...``."""
+    preset, size = about.get("preset"), about.get("ensemble_size", 1)
+    name = about["model"] if preset is None else f"{about['model']} ({preset})"
+    return name if size == 1 else f"{size} × {name}"

@@ -210,13 +210,6 @@ def new_folder(name: str, seed: int) -> Path:
     return folder
 
 
-def network_name(about: Mapping[str, Any]) -> str:
-    """What was trained, in short, from a config's or a results' JSON: ``exact-sum (tiny)``, ``3 × ...``."""
-    preset, size = about.get("preset"), about.get("ensemble_size", 1)
-    name = about["model"] if preset is None else f"{about['model']} ({preset})"
-    return name if size == 1 else f"{size} × {name}"
-
-
 def _answers_are_finite(model: Adder) -> bool:
     """Whether a blank and a full image are answered by finite numbers: finite weights may still overflow."""
     import torch

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_adder.errors import MnistAdderError
-from mnist_adder.runs import network_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -76,6 +75,8 @@ def make_table(*headings: str) -> Table:
 
 def print_metrics(results: Mapping[str, Any]) -> None:
     """Print what was measured, for a reader."""
+    from mnist_adder.run_config import network_name
+
     measures = {
         "digit": "digit_accuracy",
         "sum": "sum_accuracy",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnist_adder.errors import RunError
-from mnist_adder.runs import network_name
+from mnist_adder.run_config import network_name
 
 _SAME = ("dataset", "data_sha256", "pairs", "device", "precision", "threads", "versions")
 """What all results must share to be compared."""

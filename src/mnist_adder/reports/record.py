@@ -16,7 +16,7 @@ from mnist_adder.errors import RunError
 from mnist_adder.evaluation.compare import Comparison, Row
 from mnist_adder.reports.comparison import accuracy_against_parameters, accuracy_against_seconds
 from mnist_adder.reports.render import png
-from mnist_adder.runs import network_name
+from mnist_adder.run_config import network_name
 from mnist_adder.safe_io import write_bytes, write_json, write_text
 
 
