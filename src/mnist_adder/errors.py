@@ -11,6 +11,7 @@
     ├── NumberError      a number that is not one of 0..9
     ├── AddressError     an address that the HTTP service cannot listen on
     ├── DivergedError    a training whose loss ran away
+    ├── MissingExtraError   a library that an extra of the package brings is not installed
     └── RunError         a run folder that is missing, incomplete, taken or contradicts itself
 
 The command line prints the message on one line and exits with 2.
@@ -55,3 +56,12 @@ class DivergedError(MnistAdderError):
 
 class RunError(MnistAdderError):
     """A run folder is missing, incomplete, taken or contradicts itself."""
+
+
+class MissingExtraError(MnistAdderError, ImportError):
+    """A library is not installed that an extra of the package brings."""
+
+    def __init__(self, library: str, extra: str) -> None:
+        super().__init__(
+            f"This needs {library}, which is not installed. Run: pip install 'mnist-adder[{extra}]'"
+        )

@@ -1,9 +1,25 @@
-"""The command line: parse, call one function, print. Nothing imports this room.
+"""The command line, one file a command: parse, call one function, print.
 
-Heavy imports wait inside the commands that need them, so that ``--help`` is quick.
+Nothing imports this package. Heavy imports wait inside the commands, so that ``--help`` is quick.
 """
 
-from mnist_adder.cli import learn, look, teach, use  # they register their commands
+import importlib
+
 from mnist_adder.cli.app import app, main
 
-__all__ = ["app", "learn", "look", "main", "teach", "use"]
+__all__ = ["app", "main"]
+
+# Importing a command's file registers it; --help lists them in this order.
+for _command in (
+    "train",
+    "predict",
+    "evaluate",
+    "report",
+    "models",
+    "compare",
+    "find_lr",
+    "export",
+    "serve",
+    "worksheet",
+):
+    importlib.import_module(f"mnist_adder.cli.{_command}")

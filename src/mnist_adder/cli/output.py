@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_adder.runs import network_name
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -24,7 +22,7 @@ _NUMBERS = ("parameters", "multiply-adds", "seconds", "digit", "sum", "both", "%
 
 
 def own_command() -> str:
-    """How the user can call this program again: by its name if the shell finds it, else by its path."""
+    """What the user can type to run this program again: its name if the shell finds it, else its path."""
     called = Path(sys.argv[0])
     if shutil.which("mnist-adder") or called.name != "mnist-adder":
         return "mnist-adder"
@@ -58,12 +56,12 @@ def make_console(*, stderr: bool = False) -> Console:
 
 
 def notifier(console: Console) -> Callable[[str], None]:
-    """What prints sentences to a console while something runs."""
+    """A function that prints sentences to a console while something runs."""
     return lambda sentence: console.print(sentence, highlight=False, soft_wrap=True)
 
 
 def make_table(*headings: str) -> Table:
-    """A table in the one style; numbers stand to the right."""
+    """A table in the one style; numbers are aligned right."""
     from rich import box
     from rich.table import Table
 
@@ -74,7 +72,9 @@ def make_table(*headings: str) -> Table:
 
 
 def print_metrics(results: Mapping[str, Any]) -> None:
-    """Print what was measured, for a reader."""
+    """Print what was measured as a table."""
+    from mnist_adder.runs import network_name
+
     measures = {
         "digit": "digit_accuracy",
         "sum": "sum_accuracy",
@@ -95,7 +95,7 @@ def print_metrics(results: Mapping[str, Any]) -> None:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Print the models side by side, and what follows from it."""
+    """Print the models side by side, and the findings."""
     from mnist_adder.evaluation.findings import findings
 
     table = make_table("model", "parameters", "multiply-adds", "seconds", "digit", "sum", "both")
@@ -114,7 +114,7 @@ def print_comparison(comparison: Comparison) -> None:
 
 
 def bars(title: str, probabilities: tuple[float, ...]) -> Table:
-    """Probabilities as a table with bars; the negligible ones are left out."""
+    """Probabilities as a table with bars; those below 0.05 % are left out."""
     table = make_table(title, "", "%")
     for value, probability in enumerate(probabilities):
         if probability >= 0.0005:

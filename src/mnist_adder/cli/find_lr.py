@@ -1,0 +1,51 @@
+"""``mnist-adder find-lr``: suggest a learning rate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mnist_adder.cli.app import DEFAULT_MODEL, DataDir, Dataset, Model, Seed, Settings, app, parse_settings
+from mnist_adder.cli.output import make_console, notifier, own_command
+
+
+@app.command(name="find-lr", epilog="Example: mnist-adder find-lr shared-trunk --set batch_size=512")
+def find_lr(
+    model: Model = DEFAULT_MODEL,
+    seed: Seed = 0,
+    dataset: Dataset = "auto",
+    data_dir: DataDir = None,
+    settings: Settings = None,
+    out: Annotated[Path, typer.Option(help="Folder for the curve as PNG and CSV.")] = Path("runs/find-lr"),
+) -> None:
+    """Suggest a learning rate: train copies for a moment while it climbs."""
+    console = make_console(stderr=True)
+
+    from rich.progress import Progress
+
+    from mnist_adder.reports import range_test, save_figure
+    from mnist_adder.training.lr_finder import find_learning_rate
+
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("steps")
+        test = find_learning_rate(
+            model,
+            settings=parse_settings(settings),
+            seed=seed,
+            dataset=dataset,
+            data_dir=data_dir,
+            notify=notifier(console),
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    rate = f"{test.suggestion:.2g}"
+    picture, table = out / f"{model}.png", out / f"{model}.csv"
+    title = f"{model} on {test.dataset}"
+    save_figure(
+        range_test(test.learning_rates, test.losses, test.smoothed_losses, test.suggestion, title), picture
+    )
+    test.save(table)
+    print(f"Suggested learning rate of {model} on {test.dataset}: {rate}")
+    print(f"\nCurve: {picture} and {table}")
+    print(f"Next:  {own_command()} train {model} --set learning_rate={rate}")

@@ -1,0 +1,70 @@
+"""``mnist-adder train``, and the commands that follow it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mnist_adder.runs import load_run
+
+RunCLI = Callable[..., tuple[int, str, str]]
+
+
+def test_train_then_evaluate_then_predict(run_cli: RunCLI, tmp_path: Path, picture: str) -> None:
+    folder = tmp_path / "run"
+    code, out, err = run_cli(
+        "train",
+        "exact-sum",
+        "--dataset",
+        "digits",
+        "--epochs",
+        "2",
+        "--run-dir",
+        str(folder),
+        "--set",
+        "batch_size=64",
+    )
+    assert code == 0
+    assert f"Run folder: {folder}" in out
+    assert "predict PICTURE NUMBER" in out
+    assert "digits" in out
+    assert "scikit-learn" in err
+    assert "  2/2 " in err
+    results = load_run(folder).results
+    assert results["recipe"]["batch_size"] == 64
+
+    code, out, _ = run_cli("evaluate", str(folder))
+    assert code == 0
+    assert f"{100 * results['joint_accuracy']:.2f}" in out
+
+    code, out, _ = run_cli("evaluate", str(folder), "--json")
+    assert json.loads(out)["joint_accuracy"] == pytest.approx(results["joint_accuracy"], abs=1e-6)
+
+    code, out, err = run_cli("predict", picture, "7", "--run", str(folder))
+    assert (code, err) == (0, "")
+    assert " + 7 = " in out
+
+
+def test_ctrl_c_says_how_to_resume(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "mnist_adder", "train", "--dataset", "digits", "--epochs", "1000"]
+    with subprocess.Popen(
+        [*command, "--run-dir", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("  2/1000"):
+                process.send_signal(signal.SIGINT)
+                break
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert err.endswith(f"Stopped. Resume with: mnist-adder train --resume {folder}\n")
+    assert "Traceback" not in err
+    assert len(load_run(folder).metrics) >= 2
