@@ -9,7 +9,9 @@ TOOLS := $(VENV)/tools
 # The lists hold all that is needed, so pip looks for nothing else; it refuses a file whose hash is not in them.
 PIP := python -m pip --disable-pip-version-check install --quiet --no-deps
 PINNED := --require-hashes -r
-# On Linux the index has torch for CUDA, which needs CUDA's libraries; a CPU build does not.
+# On Linux the index has torch for CUDA, which with CUDA's libraries takes 5 GB more than the CPU build. So that
+# is tried first where there is no GPU of NVIDIA's; pip finds it where --find-links or an extra index has it.
+HAS_GPU := nvidia-smi -L
 CUDA_BUILD := $(BIN)/python -c 'import sys; from importlib.metadata import requires; sys.exit("nvidia" not in str(requires("torch")))'
 
 # As the package itself does, for scripts that start ONNX Runtime before it.
@@ -75,21 +77,23 @@ tables: $(VENV)/run-ready
 pins: $(VENV)/tools-ready
 	@$(TOOLS)/bin/python requirements/renew.py $(ARGS)
 
-# pip-audit also ends well where no service answered, so what it says is read.
+# pip-audit also ends well where no service answered, so what it says is read. It knows torch's CPU build as torch.
 audit: $(VENV)/tools-ready
 	@$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
-	  $(addprefix -r ,$(wildcard requirements/*.txt)) >$(VENV)/audit.log 2>&1; \
+	  $(addprefix -r ,$(filter-out requirements/cpu.txt,$(wildcard requirements/*.txt))) >$(VENV)/audit.log 2>&1; \
 	if grep -q "^No known vulnerabilities" $(VENV)/audit.log; then echo "No known vulnerabilities in requirements/."; \
 	elif grep -q "^Found [0-9]* known" $(VENV)/audit.log; then cat $(VENV)/audit.log >&2; exit 1; \
 	else echo "make: nothing was audited: the service that knows vulnerabilities did not answer (why: $(VENV)/audit.log). Try again where the internet can be reached." >&2; exit 1; fi
 
 # The package with exactly pinned dependencies; `test-ready` adds the tools that tests need.
-$(VENV)/run-ready: pyproject.toml requirements/run.txt requirements/cuda.txt
+$(VENV)/run-ready: pyproject.toml requirements/run.txt requirements/cpu.txt requirements/cuda.txt
 	@if [ -z "$(PYTHON)" ]; then echo "make: there is no python3 here. Install Python 3.11 or newer." >&2; exit 1; fi
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "make: $(PYTHON) is $$($(PYTHON) -V 2>&1), but mnist-adder needs Python 3.11 or newer: make PYTHON=python3.11 ..." >&2; exit 1; }
 	@echo "Setting up $(VENV): the first time this downloads PyTorch, some hundred megabytes ..." >&2
 	@$(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) cannot make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@{ $(HAS_GPU) || $(BIN)/$(PIP) $(PINNED) requirements/cpu.txt; } >$(VENV)/cpu.log 2>&1 || \
+	  echo "No separate CPU build of torch is to be had here (why: $(VENV)/cpu.log): installing the index's." >&2
 	@{ $(BIN)/$(PIP) $(PINNED) requirements/run.txt && \
 	  { ! $(CUDA_BUILD) || $(BIN)/$(PIP) $(PINNED) requirements/cuda.txt; } && \
 	  $(BIN)/$(PIP) --no-build-isolation -e . ; } >$(VENV)/install.log 2>&1 || { \

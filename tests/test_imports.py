@@ -19,6 +19,7 @@ FIVE = Path(__file__).parent.parent / "examples" / "five.png"
 MAY_IMPORT: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
+    "extras": {"errors"},
     "safe_io": {"errors"},
     "environment": {"__init__"},
     "data": {"types", "errors", "safe_io"},
@@ -26,20 +27,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runs": {"types", "errors", "safe_io", "models"},
     "reproduce": {"runs", "models"},
     "evaluation": {"types", "errors", "environment", "data", "models", "runs"},
-    "pretrained": {"errors", "runs"},
+    "pretrained": {"errors", "extras", "runs"},
     "inference": {"types", "errors", "safe_io", "models", "runs", "pretrained"},
     "training": {
         *("types", "errors", "safe_io", "environment"),
         *("data", "models", "runs", "reproduce", "evaluation", "inference"),
     },
-    "serving": {"__init__", "types", "errors", "inference", "pretrained"},
+    "serving": {"__init__", "types", "errors", "data", "inference", "pretrained"},
     "reports": {"__init__", "types", "errors", "safe_io", "models", "runs", "reproduce", "evaluation"},
     "worksheet": {"types", "models"},
     "cli": {
-        *("__init__", "errors", "runs", "models", "evaluation", "training", "inference", "reports"),
+        *("__init__", "errors", "extras", "runs", "models", "evaluation", "training", "inference", "reports"),
         *("pretrained", "data", "serving", "worksheet", "safe_io"),
     },
-    "__init__": {"data", "models", "inference", "pretrained", "reports", "runs", "training"},
+    "__init__": {"extras", "data", "models", "inference", "pretrained", "reports", "runs", "training"},
     "__main__": {"cli"},
 }
 

@@ -35,7 +35,7 @@ EXTRA_OF = {
 
 @contextlib.contextmanager
 def naming_the_extra() -> Iterator[None]:
-    """Turn the failed import of an extra's library into an error that says what to install.
+    """Turn the failed import of an extra's library into an error that says what to install; also a decorator.
 
     Raises:
         MissingExtraError: a library of an extra is not installed.
