@@ -1,7 +1,7 @@
 """Rebuild what the README and the pages beside this file say in figures: ``python docs/tables.py``.
 
 Every block between ``<!-- NAME: made by docs/tables.py -->`` and ``<!-- end of NAME -->`` comes from files in
-``results/`` that runs have written; nothing is typed by hand.
+``results/`` that runs have written, or from the source; nothing is typed by hand.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from code_map import packages
 from records import faults, presets
 
 from mnist_adder import models
@@ -193,7 +194,19 @@ def serving() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     block.__name__: block
-    for block in (comparison, words, log, assignment, meetings, speed, growth, presets, serving, faults)
+    for block in (
+        comparison,
+        words,
+        log,
+        assignment,
+        meetings,
+        speed,
+        growth,
+        presets,
+        serving,
+        faults,
+        packages,
+    )
 }
 
 
