@@ -28,7 +28,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Count how often a run is right on all pairs of a split."""
-    from mnist_adder.evaluation import evaluate_run
+    from mnist_adder.evaluation.evaluate import evaluate_run
     from mnist_adder.pretrained import folder_of
     from mnist_adder.runs import load_run
 

@@ -95,9 +95,7 @@ def print_metrics(results: Mapping[str, Any]) -> None:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Print the models side by side, and the findings."""
-    from mnist_adder.evaluation.findings import findings
-
+    """Print the models side by side."""
     table = make_table("model", "parameters", "multiply-adds", "seconds", "digit", "sum", "both")
     for row in comparison.rows:
         table.add_row(
@@ -107,10 +105,7 @@ def print_comparison(comparison: Comparison) -> None:
             row.seconds(1),
             *(row.percent(f"{what}_accuracy") for what in ("digit", "sum", "joint")),
         )
-    console = make_console()
-    console.print(table)
-    for finding in findings(comparison):
-        console.print(f"[bold]{finding.question}[/] {finding.answer.replace('`', '')}\n", highlight=False)
+    make_console().print(table)
 
 
 def bars(title: str, probabilities: tuple[float, ...]) -> Table:
