@@ -30,7 +30,7 @@ from references import logit_mlp_as_published, public_recipe
 from mnist_adder import environment
 from mnist_adder.data import DigitImages, MNISTAdder, load_images
 from mnist_adder.data.images import split_validation
-from mnist_adder.evaluation import evaluate
+from mnist_adder.evaluation.evaluate import evaluate
 from mnist_adder.models.exact_sum import ExactSum
 from mnist_adder.safe_io import write_json
 from mnist_adder.training.fast import train_fast

@@ -22,8 +22,10 @@ from torch import Tensor
 
 from mnist_adder import environment, models
 from mnist_adder.data import DigitImages, MNISTAdder, load_images
-from mnist_adder.evaluation import answer, compute_metrics
+from mnist_adder.evaluation.evaluate import predict_split
+from mnist_adder.evaluation.metrics import compute_metrics
 from mnist_adder.safe_io import write_json, write_text
+from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.lit_module import make_schedule
 from mnist_adder.training.lr_finder import Learner, find_learning_rate
 
@@ -52,7 +54,7 @@ def train_briefly(name: str, rate: float, seed: int, data: DigitImages) -> tuple
         schedule.step()
     seconds = time.perf_counter() - started
     validation = MNISTAdder(split="validation", data=data)
-    answers = answer(learner.module.model, validation)
+    answers = predict_split(learner.module.model, validation)
     metrics = compute_metrics(answers, validation.digits)
     loss = recipe.digit_weight * metrics.digit_loss + recipe.sum_weight * metrics.sum_loss
     digits = validation.digits.unsqueeze(1)
@@ -129,7 +131,7 @@ def measure_model(name: str, seeds: list[int], results: dict[str, Any], data: Di
     entry = next((entry for entry in results["models"] if entry["model"] == name), None)
     if entry is None:
         started = time.perf_counter()
-        found = find_learning_rate(name, seed=FINDER_SEED, dataset="mnist").suggestion
+        found = find_learning_rate(TrainConfig(model=name, seed=FINDER_SEED, dataset="mnist")).suggestion
         entry = {
             "model": name,
             "suggestion": found,

@@ -32,7 +32,8 @@ from mnist_adder.reports import save_figure
 from mnist_adder.reports.style import MARKERS, SERIES, legend, legend_height, panels, styled
 from mnist_adder.runs import Run
 from mnist_adder.safe_io import write_json
-from mnist_adder.training import train as fit
+from mnist_adder.training.config import TrainConfig
+from mnist_adder.training.train import fit_run
 
 ROOT = Path(__file__).parent.parent
 RESULTS, PICTURE = ROOT / "results" / "growth.json", ROOT / "docs" / "pictures" / "growth.png"
@@ -83,11 +84,11 @@ def run_once(times: int, images: int, threads: int) -> dict[str, Any]:
     before = most_memory()
     data = repeated(load_images("mnist"), images, times)
     # Nothing is held out of the repeated images: an epoch is training alone.
-    config = fit.configure(data, models.DEFAULT, settings={"epochs": 1, "train_on": "all"})
+    config = TrainConfig(recipe={"epochs": 1, "train_on": "all"}).to_run_config(data)
     peak, load = Peak(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         run = Run.create(Path(folder) / "run", config)
-        seconds = fit.fit_run(run, data, [peak]).metrics[0]["seconds"]
+        seconds = fit_run(run, data, [peak]).metrics[0]["seconds"]
     return {
         "times": times,
         "threads": threads,

@@ -15,13 +15,14 @@ from typing import Any
 
 from rich.console import Console
 
+from mnist_adder.cli.progress import Progress
 from mnist_adder.evaluation.compare import Row, compare
 from mnist_adder.models.presets import PRESETS
 from mnist_adder.reports import save_figure
 from mnist_adder.reports.comparison import accuracy_against_parameters
 from mnist_adder.safe_io import write_json
-from mnist_adder.training.progress import Progress
-from mnist_adder.training.sweep import train_or_resume
+from mnist_adder.training.config import TrainConfig
+from mnist_adder.training.train import train_or_resume
 
 ROOT = Path(__file__).parent.parent
 RESULTS, PICTURE = ROOT / "results" / "size.json", ROOT / "docs" / "pictures" / "size.png"
@@ -34,14 +35,9 @@ def train_all(runs_dir: Path, seeds: int) -> list[dict[str, Any]]:
     console = Console(stderr=True)
     return [
         train_or_resume(
-            runs_dir / f"{name}-seed{seed}",
-            "exact-sum",
-            preset=name,
-            settings={},
-            seed=seed,
-            dataset="mnist",
+            TrainConfig(preset=name, seed=seed, dataset="mnist", run_dir=runs_dir / f"{name}-seed{seed}"),
             notify=console.print,
-            callbacks=[Progress(console)],
+            callbacks=lambda: [Progress(console)],
         ).results
         for seed in range(seeds)
         for name in NAMES

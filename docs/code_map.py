@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 SRC = Path(__file__).parent.parent / "src" / "mnist_adder"
-CORE = ["types.py", "errors.py", "safe_io.py", "environment.py", "runs.py", "reproduce.py"]
+CORE = ["types.py", "errors.py", "safe_io.py", "environment.py", "run_config.py", "runs.py", "reproduce.py"]
 CORE += ["data", "models", "training", "evaluation"]
 """What is read in an evening, in the order of the pipeline."""
 MOST_LINES = 3_800

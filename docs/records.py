@@ -117,13 +117,13 @@ def _read(name: str) -> dict[str, Any] | None:
 
 
 def faults() -> str:
-    """What was tried to break the product, and how much of it was survived, by room and kind."""
+    """What was tried to break the product, and how much of it was survived, by package and kind."""
     measured = json.loads((RESULTS / "faults.json").read_text())
-    lines = ["| room | attempt | tried | survived |", "|---|---|--:|--:|"]
+    lines = ["| package | attempt | tried | survived |", "|---|---|--:|--:|"]
     for file, kinds in measured["faults"].items():
-        room = file.partition("/")[0] if "/" in file else "run folders"
+        package = file.partition("/")[0] if "/" in file else "run folders"
         for kind, figures in kinds.items():
-            lines.append(f"| {room} | {kind} | {figures['tried']:,} | {figures['survived']:,} |")
+            lines.append(f"| {package} | {kind} | {figures['tried']:,} | {figures['survived']:,} |")
     return "\n".join(lines) + (
         f"\n\n{measured['tried']:,} attempts, {measured['survived']:,} survived, on {measured['device']}."
     )

@@ -1,7 +1,7 @@
 """Rebuild what the README and the pages beside this file say in figures: ``python docs/tables.py``.
 
-Every block between ``<!-- NAME: made by docs/tables.py -->`` and ``<!-- end of NAME -->`` comes from files in
-``results/`` that runs have written, or from the source; nothing is typed by hand.
+Every block between ``<!-- NAME: made by docs/tables.py -->`` and ``<!-- end of NAME -->`` is made from files
+in ``results/`` that runs have written, or from the source; nothing in it is typed by hand.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from code_map import packages
 from records import faults, presets
 
 from mnist_adder import models
+from mnist_adder.cli.progress import HEADER, epoch_line
 from mnist_adder.evaluation.compare import Comparison, compare
 from mnist_adder.models.summary import summarize
-from mnist_adder.reports.record import comparison_table, comparison_words
+from mnist_adder.reports.record import comparison_table
 from mnist_adder.safe_io import write_text
-from mnist_adder.training.progress import HEADER, epoch_line
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"
@@ -38,11 +38,6 @@ def load_comparison() -> Comparison:
 def comparison() -> str:
     """The table of all models."""
     return comparison_table(load_comparison())
-
-
-def words() -> str:
-    """What the comparison says."""
-    return comparison_words(load_comparison())
 
 
 def log() -> str:
@@ -76,7 +71,7 @@ def assignment() -> str:
     return "\n".join(lines)
 
 
-def meetings() -> str:
+def fusions() -> str:
     """How the inputs meet in each model, in the models' own words."""
     lines = ["| model | how the two inputs meet | losses |", "|---|---|---|"]
     for name in models.names():
@@ -158,7 +153,7 @@ def growth() -> str:
 
 
 def serving() -> str:
-    """What the HTTP service bears."""
+    """How many requests the HTTP service answers."""
     results = json.loads((RESULTS / "serving.json").read_text())
     kinds = {"json": "28 x 28 arrays as JSON", "png": "PNG files in forms"}
     lines = [
@@ -194,24 +189,12 @@ def serving() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     block.__name__: block
-    for block in (
-        comparison,
-        words,
-        log,
-        assignment,
-        meetings,
-        speed,
-        growth,
-        presets,
-        serving,
-        faults,
-        packages,
-    )
+    for block in (comparison, log, assignment, fusions, speed, growth, presets, serving, faults, packages)
 }
 
 
 def rebuilt(page: str) -> str:
-    """A page with the content of its blocks made anew."""
+    """A page with its blocks made again."""
     for name in re.findall(r"<!-- (\w+): made by docs/tables.py -->", page):
         begin, end = f"<!-- {name}: made by docs/tables.py -->", f"<!-- end of {name} -->"
         before, rest = page.split(begin)

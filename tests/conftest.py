@@ -93,12 +93,15 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A real run, quickly: three epochs on the bundled digits. Tests copy it before they change it."""
+    from mnist_adder.training.config import TrainConfig
     from mnist_adder.training.train import train
 
     folder = tmp_path_factory.mktemp("runs") / "trained"
     return train(
-        "exact-sum",
-        settings={"epochs": "3", "batch_size": "64", "weight_averaging": "none"},
-        dataset="digits",
-        run_dir=folder,
+        TrainConfig(
+            model="exact-sum",
+            recipe={"epochs": "3", "batch_size": "64", "weight_averaging": "none"},
+            dataset="digits",
+            run_dir=folder,
+        )
     )

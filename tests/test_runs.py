@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mnist_adder.errors import RunError
-from mnist_adder.runs import Run, RunConfig, latest_run, load_run, new_folder
+from mnist_adder.run_config import RunConfig
+from mnist_adder.runs import Run, latest_run, load_run, new_folder
 
 
 @pytest.fixture
@@ -115,6 +116,13 @@ def test_a_new_folder_is_never_one_that_is_there(tmp_path: Path, monkeypatch: py
 
 
 def test_unknown_config_keys_name_the_file(trained_run: Run) -> None:
-    values = {**trained_run.config.to_json(), "later": 1}
+    text = json.dumps({**trained_run.config.to_json(), "later": 1})
     with pytest.raises(RunError, match=r"here is not a config of this version.*later"):
-        RunConfig.from_json(values, Path("here"))
+        RunConfig.from_json(text, Path("here"))
+
+
+def test_a_run_of_an_earlier_version_is_told(copy: Path) -> None:
+    path = copy / "config.json"
+    path.write_text(path.read_text().replace('"model":', '"design":'))
+    with pytest.raises(RunError, match=r"an earlier version wrote it.*train again"):
+        load_run(copy)

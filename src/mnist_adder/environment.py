@@ -1,7 +1,4 @@
-"""What a run runs on: the device in words, the precision it gains from, versions and commit.
-
-Nothing comes in; the facts that config.json records go out.
-"""
+"""What a run runs on: device, precision, versions and commit, as config.json records them."""
 
 from __future__ import annotations
 

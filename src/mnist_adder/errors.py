@@ -1,18 +1,4 @@
-"""Every error a user can meet. The message says what came, what is allowed and what to do.
-
-::
-
-    MnistAdderError
-    ├── DataError        a dataset that cannot be had, read or trusted
-    ├── ModelError      a model or a recipe setting that does not exist or makes no sense
-    ├── PictureError     a file or array that is no picture of one digit
-    │   ├── UnknownPictureError   a file of no kind that is read
-    │   └── PictureSizeError      a file of too many bytes or pixels
-    ├── NumberError      a number that is not one of 0..9
-    ├── AddressError     an address that the HTTP service cannot listen on
-    ├── DivergedError    a training whose loss ran away
-    ├── MissingExtraError   a library that an extra of the package brings is not installed
-    └── RunError         a run folder that is missing, incomplete, taken or contradicts itself
+"""Every error that a user can meet; the message says what came, what is allowed and what to do.
 
 The command line prints the message on one line and exits with 2.
 """
@@ -23,7 +9,7 @@ class MnistAdderError(Exception):
 
 
 class DataError(MnistAdderError):
-    """A dataset cannot be had, read or trusted."""
+    """A dataset is missing, damaged or not what it should be."""
 
 
 class ModelError(MnistAdderError, ValueError):
@@ -51,11 +37,11 @@ class AddressError(MnistAdderError):
 
 
 class DivergedError(MnistAdderError):
-    """The loss of a training ran away, or its weights are no finite numbers."""
+    """The loss of a training diverged, or its weights are not finite."""
 
 
 class RunError(MnistAdderError):
-    """A run folder is missing, incomplete, taken or contradicts itself."""
+    """A run folder is missing, incomplete, in use or contradicts itself."""
 
 
 class MissingExtraError(MnistAdderError, ImportError):

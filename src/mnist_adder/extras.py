@@ -12,15 +12,16 @@ from collections.abc import Iterator
 from mnist_adder.errors import MissingExtraError
 
 EXTRA_OF = {
+    "filelock": "train",
     "jinja2": "train",
     "lightning": "train",
     "markupsafe": "train",
     "matplotlib": "train",
     "onnx": "train",
     "pooch": "train",
+    "pydantic": "train",
     "requests": "train",
     "safetensors": "train",
-    "sklearn": "train",
     "tensorboard": "train",
     "torch": "train",
     "fastapi": "serve",

@@ -154,7 +154,7 @@ def read_tensors(path: Path, what: str) -> dict[str, Tensor]:
         raise RunError(f"{path} does not hold {what}, or is damaged: {in_short(error)}.") from None
 
 
-def in_short(error: Exception) -> str:
+def in_short(error: Exception | str) -> str:
     """What an error says, on one line that a terminal shows as it is."""
     said = " ".join(str(error).split()) or type(error).__name__
     return "".join(letter if letter.isprintable() else "?" for letter in said[:200]).rstrip(".")

@@ -1,7 +1,6 @@
 """The vocabulary of the task: an image and a number go in, a digit and a sum come out.
 
-Everything else in the package speaks in these terms. This file imports nothing heavy, so that
-prediction and ``--help`` stay quick.
+It imports nothing heavy, so that prediction and ``--help`` stay quick.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ class Batch(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """What a model answers to B pairs."""
+    """A model's outputs for B pairs."""
 
     digit_logits: Tensor  # (B, 10)
     sum_scores: Tensor  # (B, K): K and meaning are the model's own, see Adder.sum_probabilities
 
 
 class Losses(NamedTuple):
-    """The two losses of a batch, each a scalar; the recipe's weights join them."""
+    """The two losses of a batch, each a scalar."""
 
     digit: Tensor
     sum: Tensor

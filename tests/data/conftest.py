@@ -15,21 +15,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mnist_adder.data.manifest import MNIST, Manifest, ManifestFile
-
-
-@pytest.fixture(scope="session")
-def encode() -> Callable[[NDArray[np.uint8]], bytes]:
-    """Write an array as IDX."""
-    return to_idx
+from mnist_adder.data.mnist import MNIST, Manifest, MnistFile
 
 
 def to_idx(array: NDArray[np.uint8]) -> bytes:
+    """Write an array as IDX."""
     sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
     return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
 
 
-def write_release(folder: Path) -> Manifest:
+def write_small(folder: Path) -> Manifest:
     """Write a small dataset in MNIST's form, and say what it consists of."""
     random = np.random.default_rng(7)
     arrays = [
@@ -43,28 +38,18 @@ def write_release(folder: Path) -> Manifest:
         content = to_idx(array)
         packed = gzip.compress(content, mtime=0)
         (folder / f"{name}.gz").write_bytes(packed)
-        files.append(
-            ManifestFile(
-                name=name,
-                shape=array.shape,
-                sha256=hashlib.sha256(content).hexdigest(),
-                packed_sha256=hashlib.sha256(packed).hexdigest(),
-                packed_bytes=len(packed),
-            )
-        )
-    return Manifest(
-        train_images=files[0], train_digits=files[1], test_images=files[2], test_digits=files[3], mirrors=()
-    )
+        files.append(MnistFile(name, len(packed), hashlib.sha256(content).hexdigest()))
+    return Manifest(tuple(files), mirrors=())
 
 
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Manifest]:
-    """A folder with a small release; nothing else is to be found on this machine."""
+    """A folder with a small dataset in MNIST's form; nothing else is to be found on this machine."""
     monkeypatch.delenv("MNIST_ADDER_DATA", raising=False)
     monkeypatch.setenv("MNIST_ADDER_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "files"
     folder.mkdir()
-    return folder, write_release(folder)
+    return folder, write_small(folder)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -134,14 +119,14 @@ def cache(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def assert_whole(cache: Path) -> Callable[[Manifest], None]:
-    """Check that the cache holds a release's four files and nothing else."""
+def assert_whole(cache: Path, small: tuple[Path, Manifest]) -> Callable[[], None]:
+    """Check that the cache holds the four files and nothing else."""
 
-    def check(release: Manifest) -> None:
+    def check() -> None:
         assert sorted(path.name for path in cache.iterdir()) == sorted(
-            f"{file.name}.gz" for file in release.files
+            path.name for path in small[0].iterdir()
         )
-        for file in release.files:
-            assert hashlib.sha256((cache / f"{file.name}.gz").read_bytes()).hexdigest() == file.packed_sha256
+        for path in cache.iterdir():
+            assert path.read_bytes() == (small[0] / path.name).read_bytes()
 
     return check

@@ -16,7 +16,7 @@ import numpy as np
 from hypothesis import strategies as st
 from tests.data.conftest import to_idx
 
-from mnist_adder.data.manifest import MNIST
+from mnist_adder.data.mnist import MNIST
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Files = dict[str, bytes]  # by name, as they lie in the folder

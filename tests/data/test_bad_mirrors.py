@@ -19,14 +19,14 @@ import pytest
 from tests.attempts import Faults
 
 from mnist_adder.data import download, load_images
-from mnist_adder.data.manifest import Manifest
+from mnist_adder.data.mnist import Manifest
 from mnist_adder.errors import DataError
 
 if TYPE_CHECKING:
     from tests.data.conftest import Handler, Mirrors
 
 Folder = tuple[Path, Manifest]
-AssertWhole = Callable[[Manifest], None]
+AssertWhole = Callable[[], None]
 Answer = Callable[["Handler", bytes], None]
 OK = b"HTTP/1.1 200 OK\r\n"
 REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: "
@@ -46,6 +46,16 @@ def raw(*parts: bytes) -> Answer:
     return answer
 
 
+def of_the_right_length(header: bytes, body: bytes) -> Answer:
+    """The file's own ``Content-Length``, another header, and another body of that length or longer."""
+
+    def answer(handler: Handler, content: bytes) -> None:
+        length = b"Content-Length: %d\r\n" % len(content)
+        raw(OK, length, header, b"\r\n", body.ljust(len(content), b"\0"))(handler, content)
+
+    return answer
+
+
 BOMB = gzip.compress(bytes(2**26), 9)
 SENT = {
     "nonsense for a length": raw(OK, b"Content-Length: all of it\r\n\r\n", b"x"),
@@ -58,6 +68,11 @@ SENT = {
     "a gzip bomb as the encoding": raw(OK, b"Content-Encoding: gzip\r\n\r\n", BOMB),
     "a bomb in a bomb": raw(OK, b"Content-Encoding: gzip, gzip\r\n\r\n", gzip.compress(BOMB)),
     "no gzip where it is promised": raw(OK, b"Content-Encoding: deflate\r\n\r\nx"),
+    "a bomb of the right length as the encoding": of_the_right_length(b"Content-Encoding: gzip\r\n", BOMB),
+    "chunks beside the right length": of_the_right_length(
+        b"Transfer-Encoding: chunked\r\n", (b"10000\r\n" + bytes(2**16) + b"\r\n") * 100
+    ),
+    "other bytes of the right length": of_the_right_length(b"", b"\x1f\x8b"),
     "wrong chunks": raw(OK, b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello"),
     "a part of it": raw(b"HTTP/1.1 206 Partial Content\r\nContent-Length: 1\r\n\r\nx"),
     "no content": raw(b"HTTP/1.1 204 No Content\r\n\r\n"),
@@ -97,13 +112,13 @@ def assert_the_next_one_serves(
     small: Folder, mirrors: Mirrors, assert_whole: AssertWhole, answer: Answer
 ) -> None:
     """With the bad mirror alone there is a clear error, or what it did was harmless; with a good one data."""
-    right = load_images("mnist", small[0], release=small[1])
+    right = load_images("mnist", small[0], manifest=small[1])
     bad = mirrors.start(answer)
     with contextlib.suppress(DataError):
-        assert load_images("mnist", release=replace(small[1], mirrors=(bad,))).sha256 == right.sha256
-    release = replace(small[1], mirrors=(bad, mirrors.start()))
-    assert load_images("mnist", release=release).sha256 == right.sha256
-    assert_whole(release)
+        assert load_images("mnist", manifest=replace(small[1], mirrors=(bad,))).sha256 == right.sha256
+    manifest = replace(small[1], mirrors=(bad, mirrors.start()))
+    assert load_images("mnist", manifest=manifest).sha256 == right.sha256
+    assert_whole()
 
 
 @pytest.mark.parametrize("what", SENT)
@@ -113,7 +128,7 @@ def test_whatever_a_mirror_sends_is_refused(
     bad = mirrors.start(SENT[what])
     with faults("mirror sends nonsense, bombs or redirects"):
         with pytest.raises(DataError) as caught:
-            load_images("mnist", release=replace(small[1], mirrors=(bad,)))
+            load_images("mnist", manifest=replace(small[1], mirrors=(bad,)))
         assert f"cannot be downloaded: {bad}" in str(caught.value)
         assert "\n" not in str(caught.value)
         assert not cache.exists()
@@ -128,7 +143,7 @@ def test_a_mutated_answer_is_refused_or_harmless(
     faults: Faults,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(download, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(download, "PATIENCE_SECONDS", 0.5)
     for attempt in faults.times(300, 20):
         with faults("mirror's answer mutated"):
             assert_the_next_one_serves(small, mirrors, assert_whole, mutated(attempt))
@@ -174,8 +189,7 @@ def test_a_mirror_without_end_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
     drag: Callable[[Handler, threading.Event], None],
 ) -> None:
-    monkeypatch.setattr(download, "TRICKLE_SECONDS", 0.4)
-    monkeypatch.setattr(download, "STALL_SECONDS", 0.8)
+    monkeypatch.setattr(download, "PATIENCE_SECONDS", 0.8)
     given_up = threading.Event()
 
     def answer(handler: Handler, content: bytes) -> None:
@@ -186,26 +200,26 @@ def test_a_mirror_without_end_is_given_up(
         with contextlib.suppress(ConnectionError):
             drag(handler, given_up)
 
-    release = replace(small[1], mirrors=(mirrors.start(answer), mirrors.start()))
+    manifest = replace(small[1], mirrors=(mirrors.start(answer), mirrors.start()))
     started = time.monotonic()
     try:
         with faults("mirror that stalls, trickles or never ends"):
-            assert load_images("mnist", release=release).dataset == "mnist"
+            assert load_images("mnist", manifest=manifest).dataset == "mnist"
             assert time.monotonic() - started < 5
-            assert_whole(release)
+            assert_whole()
     finally:
         given_up.set()
 
 
-def test_what_no_library_would_send_is_told_in_a_line(small: Folder, mirrors: Mirrors) -> None:
-    """Each reason a person may read, in words."""
-    bad = [mirrors.start(SENT[what]) for what in ("one length twice", "a redirect to itself", "a part of it")]
+def test_each_reason_is_told_in_a_line(small: Folder, mirrors: Mirrors) -> None:
+    """In words that a person may read."""
+    bad = [mirrors.start(SENT[what]) for what in ("no HTTP", "a redirect to itself", "one length twice")]
     with pytest.raises(DataError) as caught:
-        load_images("mnist", release=replace(small[1], mirrors=tuple(bad)))
-    name = f"({small[1].train_images.name}.gz)"
-    assert f"{bad[0]} cannot be understood (ValueError) {name}; " in str(caught.value)
-    assert f"{bad[1]} answers with HTTP status 302 {name}; " in str(caught.value)
-    assert f"{bad[2]} answers with HTTP status 206 {name}. " in str(caught.value)
+        load_images("mnist", manifest=replace(small[1], mirrors=tuple(bad)))
+    assert f"{bad[0]} cannot be reached, or breaks off (ConnectionError); " in str(caught.value)
+    assert f"{bad[1]} answers with HTTP status 302; " in str(caught.value)
+    size = small[1].files[0].packed_bytes
+    assert f"{bad[2]} serves something else: not a file of {size:,} bytes. " in str(caught.value)
 
 
 def test_a_file_that_is_called_encoded_is_taken_as_it_is(
@@ -221,6 +235,6 @@ def test_a_file_that_is_called_encoded_is_taken_as_it_is(
         if handler.command == "GET":
             handler.wfile.write(content)
 
-    release = replace(small[1], mirrors=(mirrors.start(encoded),))
-    assert load_images("mnist", release=release).dataset == "mnist"
-    assert_whole(release)
+    manifest = replace(small[1], mirrors=(mirrors.start(encoded),))
+    assert load_images("mnist", manifest=manifest).dataset == "mnist"
+    assert_whole()

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from tests.attempts import Faults
 
-from mnist_adder.data.manifest import MNIST
+from mnist_adder.data.mnist import MNIST
 
 ROOT = Path(__file__).parents[2]
 MEMORY = 320 * 2**20
@@ -25,7 +25,7 @@ MEMORY = 320 * 2**20
 PROCESS = """
 import json, resource, sys
 from pathlib import Path
-from mnist_adder.data.sources import load_images
+from mnist_adder.data import load_images
 from mnist_adder.errors import DataError
 
 pages = int(Path("/proc/self/statm").read_text().split()[0])

@@ -164,7 +164,7 @@ def test_moving_it_returns_itself(data: DigitImages) -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"split": "training"}, "'training': choose one of train, validation, test, all"),
+        ({"split": "training"}, "'training': choose train, validation, test or all"),
         ({"pairs": "ten"}, "'ten': choose random"),
         ({"seed": -1}, "seed is -1: it must be 0 or more"),
         ({"root": "somewhere"}, "one or the other"),

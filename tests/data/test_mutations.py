@@ -20,7 +20,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.attempts import Faults
-from tests.data.conftest import write_release
+from tests.data.conftest import write_small
 from tests.data.mutations import (
     ALWAYS_HARMLESS,
     IMAGES,
@@ -33,18 +33,18 @@ from tests.data.mutations import (
 )
 
 from mnist_adder.data import DigitImages, load_images
-from mnist_adder.data.manifest import MNIST, Manifest
+from mnist_adder.data.mnist import MNIST, Manifest
 from mnist_adder.errors import DataError
 
 
 class Original:
-    """The small release, intact."""
+    """The small dataset, intact."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.release: Manifest = write_release(folder)
+        self.manifest: Manifest = write_small(folder)
         self.files = {name: (folder / name).read_bytes() for name in PACKED}
-        self.data = load_images("mnist", folder, release=self.release)
+        self.data = load_images("mnist", folder, manifest=self.manifest)
 
     def holds(self, files: Files) -> bool:
         """Whether files hold what was published, as Python's gzip reads them."""
@@ -69,10 +69,10 @@ def same(one: DigitImages, other: DigitImages) -> bool:
     return all(torch.equal(getattr(one, part), getattr(other, part)) for part in parts)
 
 
-def load_or_refuse(folder: Path, release: Manifest, dataset: str = "mnist") -> DigitImages | None:
+def load_or_refuse(folder: Path, manifest: Manifest, dataset: str = "mnist") -> DigitImages | None:
     """The data, or None where the folder is refused in one line that names it."""
     try:
-        return load_images(dataset, folder, pytest.fail, release=release)  # type: ignore[arg-type]
+        return load_images(dataset, folder, pytest.fail, manifest=manifest)  # type: ignore[arg-type]
     except DataError as error:
         message = str(error)
     assert str(folder) in message
@@ -102,7 +102,7 @@ def test_a_mutated_folder_is_refused_or_harmless(
     for name, content in files.items():
         (folder / name).write_bytes(content)
     with faults(mutate.__name__.replace("_", " ")):
-        data = load_or_refuse(folder, original.release, draws.draw(st.sampled_from(["mnist", "auto"])))
+        data = load_or_refuse(folder, original.manifest, draws.draw(st.sampled_from(["mnist", "auto"])))
         if data is None:
             assert mutate not in ALWAYS_HARMLESS
         else:
@@ -136,7 +136,7 @@ def test_what_is_no_file_is_refused_at_once(
     (folder / name).unlink()
     make(folder / name)
     with faults("a link to nowhere, a device, a pipe, a folder or nothing for a file"):
-        assert load_or_refuse(folder, original.release) is None
+        assert load_or_refuse(folder, original.manifest) is None
 
 
 @pytest.mark.mnist

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from mnist_adder.data import DigitImages
+from mnist_adder.data import DigitImages, load_images
 from mnist_adder.data.sklearn_digits import load_sklearn_digits, mnist_like
 
 SMALL = arrays(np.float64, (8, 8), elements=st.sampled_from([0.0, 0.0, 0.25, 1.0])).filter(
@@ -19,7 +19,7 @@ SMALL = arrays(np.float64, (8, 8), elements=st.sampled_from([0.0, 0.0, 0.25, 1.0
 
 @pytest.fixture(scope="module")
 def digits() -> DigitImages:
-    return load_sklearn_digits()
+    return load_images("digits")
 
 
 def test_all_digits_are_there_in_file_order(digits: DigitImages) -> None:
@@ -50,6 +50,15 @@ def extent(inked: torch.Tensor) -> torch.Tensor:
     place = torch.arange(28)
     last = torch.where(inked, place, -1).amax(1)
     return last - torch.where(inked, place, 28).amin(1) + 1
+
+
+def test_the_file_is_read_as_scikit_learn_reads_it() -> None:
+    small, labels = load_digits(return_X_y=True)
+    images, digits = load_sklearn_digits()
+    expected = [mnist_like(image) for image in small.reshape(-1, 8, 8) / 16]
+    np.testing.assert_array_equal(images, np.stack(expected))
+    np.testing.assert_array_equal(digits, labels)
+    assert images.dtype == digits.dtype == np.uint8
 
 
 @given(image=SMALL)

@@ -1,4 +1,4 @@
-"""Samples and mistakes: they are pairs of the dataset, and the mistakes are the surest ones there are."""
+"""Samples and mistakes: they are pairs of the dataset, and the mistakes are the most confident ones."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import torch
 
 from mnist_adder import models
 from mnist_adder.data import MNISTAdder, load_images
-from mnist_adder.evaluation import Examples, PairPredictions, answer, pick_mistakes, pick_samples
+from mnist_adder.evaluation.evaluate import predict_split
+from mnist_adder.evaluation.examples import Examples, pick_mistakes, pick_samples
+from mnist_adder.evaluation.metrics import PairPredictions
 from mnist_adder.runs import Run
 
 
-def test_samples_are_pairs_as_they_come_with_every_number() -> None:
+def test_samples_are_the_first_images_with_every_number() -> None:
     dataset = MNISTAdder(split="test", data=load_images("digits"))
     model = models.get("shared-trunk")().train()
     samples = pick_samples(model, dataset)
@@ -23,21 +25,21 @@ def test_samples_are_pairs_as_they_come_with_every_number() -> None:
     assert torch.allclose(samples.sum_probabilities.sum(1), torch.ones(24))
 
 
-def test_mistakes_are_the_surest_wrong_answers_each_image_once(trained_run: Run) -> None:
+def test_mistakes_are_the_most_confident_wrong_predictions_each_image_once(trained_run: Run) -> None:
     dataset = MNISTAdder(split="test", data=load_images("digits"))
     model = trained_run.load_model()
-    answers = answer(model, dataset)
-    mistakes = pick_mistakes(model, dataset, answers)
-    said = mistakes.digit_probabilities.argmax(1)
-    assert len(said) > 0
-    assert not torch.any(said == mistakes.digits)  # exact-sum: a wrong pair has a wrong digit
+    predictions = predict_split(model, dataset)
+    mistakes = pick_mistakes(model, dataset, predictions)
+    predicted = mistakes.digit_probabilities.argmax(1)
+    assert len(predicted) > 0
+    assert not torch.any(predicted == mistakes.digits)  # exact-sum: a wrong pair has a wrong digit
     confidences = mistakes.digit_probabilities.max(1).values
     assert torch.equal(confidences, confidences.sort(descending=True).values)
-    wrong = answers.digits != dataset.digits.unsqueeze(1)
-    worst = answers.digit_confidences[wrong].max().item()
+    wrong = predictions.digits != dataset.digits.unsqueeze(1)
+    worst = predictions.digit_confidences[wrong].max().item()
     assert abs(confidences[0].item() - worst) < 1e-5
     assert len({image.numpy().tobytes() for image in mistakes.images}) == len(mistakes.images)
-    assert len(set(mistakes.numbers.tolist())) >= min(len(said), 8)  # not always the same number
+    assert len(set(mistakes.numbers.tolist())) >= min(len(predicted), 8)  # not always the same number
 
 
 def test_a_wrong_sum_beside_a_right_digit_is_a_mistake_too() -> None:
@@ -45,15 +47,16 @@ def test_a_wrong_sum_beside_a_right_digit_is_a_mistake_too() -> None:
     digits = dataset.digits.unsqueeze(1).expand(-1, 10).clone()
     sums = digits + torch.arange(10)
     sums[5, 3] += 1
-    sure = torch.full_like(sums, 0.9, dtype=torch.float32)
+    confidences = torch.full_like(sums, 0.9, dtype=torch.float32)
     loss = torch.tensor(0.0)
     model = models.get("shared-trunk")()
-    mistakes = pick_mistakes(model, dataset, PairPredictions(digits, sums, sure, sure, loss, loss))
+    mistakes = pick_mistakes(
+        model, dataset, PairPredictions(digits, sums, confidences, confidences, loss, loss)
+    )
     assert mistakes.numbers.tolist() == [3]
     assert torch.equal(mistakes.images[0], dataset.images[5, 0])
-    none = pick_mistakes(
-        model, dataset, PairPredictions(digits, digits + torch.arange(10), sure, sure, loss, loss)
-    )
+    right = PairPredictions(digits, digits + torch.arange(10), confidences, confidences, loss, loss)
+    none = pick_mistakes(model, dataset, right)
     assert none.images.shape == (0, 28, 28)
 
 

@@ -1,4 +1,4 @@
-"""Counting, against a loop over single pairs and against answers made up to be wrong in known ways."""
+"""Predictions and counts, against a loop over single pairs and against predictions wrong in known ways."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from mnist_adder.data import DigitImages
 from mnist_adder.evaluation.metrics import (
     Metrics,
     PairPredictions,
-    ask,
     calibration_error,
     compute_metrics,
-    gather,
+    concatenate,
+    predict_pairs,
     reliability,
 )
 
 
 @pytest.mark.parametrize("name", models.names())
-def test_asking_all_at_once_is_asking_one_pair_at_a_time(name: str, data: DigitImages) -> None:
+def test_all_pairs_at_once_are_predicted_as_one_at_a_time(name: str, data: DigitImages) -> None:
     torch.manual_seed(1)
     model = models.get(name)().eval()
     images, digits = data.test_images[:6].unsqueeze(1).float() / 255, data.test_digits[:6]
-    answers = ask(model, images, digits)
+    predictions = predict_pairs(model, images, digits)
     digit_loss = sum_loss = 0.0
     with torch.no_grad():
         for row in range(6):
             for number in range(10):
                 outputs = model(images[row : row + 1], torch.tensor([number]))
-                assert answers.digits[row, number] == outputs.digit_logits.argmax()
+                assert predictions.digits[row, number] == outputs.digit_logits.argmax()
                 sum_probabilities = model.sum_probabilities(outputs)
-                assert answers.sums[row, number] == sum_probabilities.argmax()
-                confidence = answers.sum_confidences[row, number].item()
+                assert predictions.sums[row, number] == sum_probabilities.argmax()
+                confidence = predictions.sum_confidences[row, number].item()
                 assert confidence == pytest.approx(sum_probabilities.max().item(), rel=1e-4)
-                confidence = answers.digit_confidences[row, number].item()
+                confidence = predictions.digit_confidences[row, number].item()
                 assert confidence == pytest.approx(outputs.digit_logits.softmax(1).max().item(), rel=1e-4)
                 digit = digits[row : row + 1]
                 losses = model.losses(outputs, digit, digit + number)
                 digit_loss += losses.digit.item()
                 sum_loss += losses.sum.item()
-    assert answers.digit_losses.item() == pytest.approx(digit_loss, rel=1e-4)
-    assert answers.sum_losses.item() == pytest.approx(sum_loss, rel=1e-4)
+    assert predictions.digit_losses.item() == pytest.approx(digit_loss, rel=1e-4)
+    assert predictions.sum_losses.item() == pytest.approx(sum_loss, rel=1e-4)
 
 
-def test_heads_stay_in_float32_where_the_images_way_does_not(data: DigitImages) -> None:
+def test_heads_run_in_float32_where_the_encoder_runs_in_bf16(data: DigitImages) -> None:
     torch.manual_seed(1)
     model = models.get("argmax-regression")().eval()
     images, digits = data.test_images[:6].unsqueeze(1).float() / 255, data.test_digits[:6]
@@ -53,7 +53,7 @@ def test_heads_stay_in_float32_where_the_images_way_does_not(data: DigitImages) 
     outputs = model.combine(features.float(), torch.zeros(6, dtype=torch.int64))
     exact = model.losses(outputs, digits, digits).sum.item()
     with torch.autocast("cpu", torch.bfloat16):
-        answers = ask(model, images, digits)
+        predictions = predict_pairs(model, images, digits)
         rounded = model.losses(
             model.combine(features.float(), torch.zeros(6, dtype=torch.int64)), digits, digits
         )
@@ -62,23 +62,25 @@ def test_heads_stay_in_float32_where_the_images_way_does_not(data: DigitImages) 
     repeated = digits.repeat_interleave(10)
     outputs = model.combine(features.float().repeat_interleave(10, 0), numbers)
     whole = model.losses(outputs, repeated, repeated + numbers).sum.item()
-    assert answers.sum_losses.item() == pytest.approx(60 * whole, rel=1e-6)
+    assert predictions.sum_losses.item() == pytest.approx(60 * whole, rel=1e-6)
 
 
 def made_up() -> Metrics:
-    """Four images of 3; one digit answer changes with the number, some sums are wrong."""
+    """Four images of 3; one predicted digit changes with the number, some sums are wrong."""
     digits = torch.full((4,), 3)
-    said_digits = torch.full((4, 10), 3)
-    said_sums = said_digits + torch.arange(10)
-    said_digits[0, 9] = 8  # digit wrong, sum still right: they contradict each other
-    said_sums[1, 0] = 0  # digit right, sum wrong
-    said_digits[2], said_sums[2] = 5, 5 + torch.arange(10)  # both wrong, but of one mind
+    predicted_digits = torch.full((4, 10), 3)
+    predicted_sums = predicted_digits + torch.arange(10)
+    predicted_digits[0, 9] = 8  # digit wrong, sum still right: inconsistent
+    predicted_sums[1, 0] = 0  # digit right, sum wrong
+    predicted_digits[2], predicted_sums[2] = 5, 5 + torch.arange(10)  # both wrong, but consistent
     sure, losses = torch.full((4, 10), 0.9), torch.tensor(20.0)
-    pieces = [
-        PairPredictions(said_digits[part], said_sums[part], sure[part], sure[part] - 0.3, losses, losses)
+    parts = [
+        PairPredictions(
+            predicted_digits[part], predicted_sums[part], sure[part], sure[part] - 0.3, losses, losses
+        )
         for part in (slice(3), slice(3, 4))
     ]
-    return compute_metrics(gather(pieces), digits)
+    return compute_metrics(concatenate(parts), digits)
 
 
 def test_accuracies_are_counted() -> None:

@@ -12,7 +12,8 @@ from torch.optim import AdamW
 from mnist_adder import models
 from mnist_adder.data import DigitImages, MNISTAdder
 from mnist_adder.models import Adder
-from mnist_adder.runs import Run, RunConfig
+from mnist_adder.run_config import RunConfig
+from mnist_adder.runs import Run
 from mnist_adder.types import Batch, Outputs
 
 every_model = pytest.mark.parametrize("name", models.names())

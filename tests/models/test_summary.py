@@ -6,8 +6,11 @@ import itertools
 
 import pytest
 import torch
+from torch import Tensor
 
 from mnist_adder import models
+from mnist_adder.models.exact_sum import ExactSum
+from mnist_adder.models.presets import PRESETS
 from mnist_adder.models.summary import ModelSummary, summarize
 
 
@@ -38,6 +41,35 @@ def test_multiply_adds_are_those_worked_out_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "preset"),
+    [*((name, None) for name in models.names()), *(("exact-sum", preset) for preset in PRESETS)],
+)
+def test_a_models_multiply_adds_are_those_of_its_layers(model: str, preset: str | None) -> None:
+    found = summarize(models.build(model, preset))
+    assert found.multiply_adds == sum(layer.multiply_adds for layer in found.layers)
+
+
+def test_an_ensemble_costs_as_much_as_its_members() -> None:
+    one, three = (summarize(models.build("exact-sum", "tiny", ensemble_size=size)) for size in (1, 3))
+    assert three.multiply_adds == 3 * one.multiply_adds
+
+
+def test_a_layer_that_is_called_again_costs_again_and_brings_no_new_parameters() -> None:
+    found = summarize(models.build("exact-sum", "tiny"))
+    calls = [layer for layer in found.layers if layer.name == "classifier.4.convolution"]
+    assert [layer.parameters for layer in calls] == [16 * 16 * 9, 0, 0]
+    assert [layer.multiply_adds for layer in calls] == 3 * [6 * 6 * 16 * 16 * 9]
+
+
+def test_what_is_multiplied_outside_a_layer_is_counted_too() -> None:
+    class Mixed(ExactSum):
+        def encode(self, images: Tensor) -> Tensor:
+            return super().encode(images) @ torch.eye(10)
+
+    assert summarize(Mixed()).multiply_adds == summary("exact-sum").multiply_adds + 10 * 10
+
+
+@pytest.mark.parametrize(
     ("name", "digit"),
     [
         ("argmax-regression", "image"),
@@ -54,7 +86,7 @@ def test_it_sees_which_input_each_answer_reads(name: str, digit: str) -> None:
     assert found.sum_reads == "both"
 
 
-def test_the_way_of_the_number_and_the_fusion_are_seen_even_behind_an_argmax() -> None:
+def test_it_sees_the_layers_that_read_the_number_or_both_even_behind_an_argmax() -> None:
     reads = {layer.name: layer.reads for layer in summary("binary-sum").layers}
     assert {reads[f"number_features.{place}"] for place in range(6)} == {"number"}
     assert {reads[name] for name in ("trunk.0", "digit_head", "sum_head")} == {"both"}

@@ -16,7 +16,7 @@ import torch
 from mnist_adder import load_pretrained, report
 from mnist_adder.data import DigitImages, load_images
 from mnist_adder.errors import RunError
-from mnist_adder.evaluation import evaluate_run
+from mnist_adder.evaluation.evaluate import evaluate_run
 from mnist_adder.inference import Predictor
 from mnist_adder.pretrained import folder_of, is_packaged, names, pretrained_folder
 

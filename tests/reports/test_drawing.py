@@ -95,7 +95,7 @@ def test_a_wide_model_with_long_words_still_fits(legible: Legible) -> None:
         layer("sum_head", 30, 19, "both"),
         layer("spare_head", 30, 3, "both"),
     )
-    summary = ModelSummary(layers=layers, features=64, digit_reads="image", sum_reads="both")
+    summary = ModelSummary(layers=layers, multiply_adds=0, features=64, digit_reads="image", sum_reads="both")
     figure = network(summary, "a fusion that takes very many words to be told in full; " * 5)
     legible(figure)
     assert_apart(figure)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from mnist_adder.evaluation import Examples
+from mnist_adder.evaluation.examples import Examples
 from mnist_adder.reports.contents import Contents
 from mnist_adder.reports.pictures import mistakes, pairs, samples
 from mnist_adder.reports.style import probability

@@ -78,6 +78,7 @@ def test_a_digit_head_that_reads_the_image_alone_stands_beside_the_fusion() -> N
             layer("embedding", 1, 8, "number"),
             layer("sum_head", 72, 19, "both"),
         ),
+        multiply_adds=0,
         features=64,
         digit_reads="image",
         sum_reads="both",
@@ -92,6 +93,7 @@ def test_a_digit_head_that_reads_the_image_alone_stands_beside_the_fusion() -> N
 def test_one_head_may_give_both_answers_and_a_lane_may_be_empty() -> None:
     summary = ModelSummary(
         layers=(layer("all", 794, 29, "both"), layer("nothing", 29, 29, "neither", multiply_adds=0)),
+        multiply_adds=0,
         features=784,
         digit_reads="both",
         sum_reads="both",
@@ -106,5 +108,7 @@ def test_one_head_may_give_both_answers_and_a_lane_may_be_empty() -> None:
 def test_pooling_that_is_no_layer_does_not_break_the_chain() -> None:
     shapes = {"input_shape": (8, 14, 14), "output_shape": (16, 14, 14)}
     layers = (layer("one", 1, 1, "image", output_shape=(8, 28, 28)), layer("two", 1, 1, "image", **shapes))
-    plan = make_plan(ModelSummary(layers=layers, features=10, digit_reads="image", sum_reads="both"))
+    plan = make_plan(
+        ModelSummary(layers=layers, multiply_adds=0, features=10, digit_reads="image", sum_reads="both")
+    )
     assert [step.follows for step in plan.lanes["image"]] == [None, 0]

@@ -1,4 +1,4 @@
-"""What a comparison leaves: figures as in the results, words, plots with every model."""
+"""What a comparison saves: figures as in the results, plots with every model, each run's results."""
 
 from __future__ import annotations
 
@@ -33,15 +33,13 @@ def test_the_table_has_the_results_figures(results: list[dict[str, Any]]) -> Non
     assert cells[1:] == ["`learned-sum`", "95,773", "3.7 M", "3", "77 ± 0", *expected, "1.23 ± 0.00", ""]
 
 
-def test_the_folder_has_table_words_plots_and_every_run(
-    results: list[dict[str, Any]], tmp_path: Path
-) -> None:
+def test_the_folder_has_table_plots_and_every_run(results: list[dict[str, Any]], tmp_path: Path) -> None:
     comparison = compare(results)
     page = save_comparison(comparison, tmp_path / "a" / "b")
     text = page.read_text()
     assert comparison_table(comparison) in text
-    assert "**How often does a sum contradict the digit?** Never in `exact-sum`." in text
     content = json.loads((page.parent / "comparison.json").read_text())
+    assert set(content) == {"rows", "protocol", "commits"}
     assert [row["model"] for row in content["rows"]] == ["exact-sum", "learned-sum"]
     assert content["rows"][1]["inconsistency_mean"] == pytest.approx(0.0123)
     kept = [json.loads(path.read_text()) for path in sorted((page.parent / "runs").iterdir())]
@@ -51,6 +49,15 @@ def test_the_folder_has_table_words_plots_and_every_run(
             counts = picture.convert("L").histogram()
             assert sum(counts[:80]) > 500  # ink
             assert counts[255] > 100_000  # paper
+
+
+def test_a_preset_is_saved_beside_its_model(results: list[dict[str, Any]], tmp_path: Path) -> None:
+    tiny = {**results[0], "preset": "tiny"}
+    page = save_comparison(compare([results[0], tiny, {**tiny, "ensemble_size": 3}]), tmp_path)
+    names = ["3-exact-sum-tiny-seed0.json", "exact-sum-seed0.json", "exact-sum-tiny-seed0.json"]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == names
+    assert json.loads((tmp_path / "runs" / names[2]).read_text())["preset"] == "tiny"
+    assert "| `exact-sum (tiny)` |" in page.read_text()
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_clear_error(

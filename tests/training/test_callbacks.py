@@ -19,15 +19,16 @@ import pytest
 
 from mnist_adder.data import MNISTAdder, load_images
 from mnist_adder.errors import ModelError
-from mnist_adder.evaluation import evaluate
+from mnist_adder.evaluation.evaluate import evaluate
 from mnist_adder.runs import Run, load_run
+from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.train import resume, train
 
 
 def unsteady(folder: Path, **settings: str) -> Run:
     """A training at so high a constant rate that some epoch is worse than the one before."""
     text = {"epochs": "30", "learning_rate": "0.02", "schedule": "constant", **settings}
-    return train("exact-sum", settings=text, dataset="digits", run_dir=folder)
+    return train(TrainConfig(model="exact-sum", recipe=text, dataset="digits", run_dir=folder))
 
 
 @pytest.mark.parametrize("weight_averaging", ["none", "ema"])
@@ -48,7 +49,7 @@ def test_without_patience_it_trains_to_the_end(trained_run: Run) -> None:
 
 
 def test_patience_cannot_be_negative(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="patience is -1"):
+    with pytest.raises(ModelError, match="patience is '-1'"):
         unsteady(tmp_path / "run", patience="-1")
 
 
@@ -102,11 +103,8 @@ def test_ctrl_c_is_never_lost_and_the_run_carries_on(tmp_path: Path) -> None:
     settings: dict[str, str | float] = {"epochs": 3, "weight_averaging": "none"}
     with pytest.raises(KeyboardInterrupt) as stopped:
         train(
-            "shared-trunk",
-            settings=settings,
-            dataset="digits",
-            run_dir=tmp_path / "run",
-            callbacks=[ControlCWhereItIsLost()],
+            TrainConfig(model="shared-trunk", recipe=settings, dataset="digits", run_dir=tmp_path / "run"),
+            callbacks=lambda: [ControlCWhereItIsLost()],
         )
     assert stopped.value.args == (tmp_path / "run",)
     assert signal.getsignal(signal.SIGINT) is handler

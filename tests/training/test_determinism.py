@@ -20,8 +20,9 @@ from torch import Tensor
 
 from mnist_adder import models
 from mnist_adder.data import DigitImages, MNISTAdder, load_images
-from mnist_adder.evaluation import evaluate
+from mnist_adder.evaluation.evaluate import evaluate
 from mnist_adder.models.presets import PRESETS
+from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.fast import train_fast
 from mnist_adder.training.stream import Images
 from mnist_adder.training.train import train
@@ -71,13 +72,15 @@ def trained(name: str, folder: Path, data: DigitImages) -> Weights:
     preset = name if name in PRESETS else None
     with pytest.raises(_TrainedError):
         train(
-            models.DEFAULT if preset else name,
-            preset=preset,
-            settings={"epochs": 1, "batch_size": 432},
-            seed=7,
-            dataset="digits",
-            run_dir=folder / f"run {name}",
-            callbacks=[stop],
+            TrainConfig(
+                model=models.DEFAULT if preset else name,
+                preset=preset,
+                recipe={"epochs": 1, "batch_size": 432},
+                seed=7,
+                dataset="digits",
+                run_dir=folder / f"run {name}",
+            ),
+            callbacks=lambda: [stop],
         )
     return stop.weights
 

@@ -20,6 +20,7 @@ import torch
 
 from mnist_adder.errors import RunError
 from mnist_adder.runs import Run, load_run
+from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.distributed import check_processes, is_rank_zero
 from mnist_adder.training.lit_module import AdderModule
 from mnist_adder.training.train import train
@@ -69,7 +70,10 @@ def train_and_watch(folder: Path, *, devices: int, nodes: int) -> None:
     folder.mkdir(exist_ok=True)
     os.chdir(folder)
     watch = Watch()
-    run = train(settings=SETTINGS, dataset="digits", devices=devices, nodes=nodes, callbacks=[watch])
+    run = train(
+        TrainConfig(recipe=SETTINGS, dataset="digits", devices=devices, nodes=nodes),
+        callbacks=lambda: [watch],
+    )
     seen = {"first": is_rank_zero(), "run": str(run.folder), "epochs": watch.epochs}
     seen["right"] = watch.right
     (folder / f"{os.getpid()}.json").write_text(json.dumps(seen))
@@ -192,7 +196,7 @@ def test_two_tasks_started_by_slurm_write_one_run_and_one_speaks(tmp_path: Path)
         *((command, slurm(task, port)) for task in range(2))
     )
     assert (code, other_code) == (0, 0), err + other_err
-    assert "The run lies in" in out
+    assert "Run folder:" in out
     assert "1/1" in err
     assert "sync_dist" not in err
     assert other_out == ""

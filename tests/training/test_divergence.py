@@ -16,13 +16,14 @@ from tests.cli.conftest import run_cli as run_cli
 from mnist_adder import models
 from mnist_adder.errors import DivergedError, ModelError
 from mnist_adder.runs import load_run
-from mnist_adder.training.divergence import RUNAWAY, check_losses, check_weights
+from mnist_adder.training.callbacks import DIVERGED, check_losses, check_weights
+from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.lr_finder import find_learning_rate
 from mnist_adder.training.train import resume, train
 
 FAR_TOO_HIGH = (
     "train exact-sum",
-    "train --preset fast",
+    "train --preset tiny",
     "train --ensemble 2",
     "train exact-sum --set train_on=all --set optimizer=sgd",
     "train exact-sum --set schedule=constant --patience 2",
@@ -67,18 +68,21 @@ def test_the_last_good_weights_are_kept(weight_averaging: str, faults: Faults, t
         "schedule": "constant",
         "train_on": "all",
     }
-    whole = train("exact-sum", settings={**settings, "epochs": 1}, dataset="digits", run_dir=tmp_path / "1")
+    whole = train(
+        TrainConfig(
+            model="exact-sum", recipe={**settings, "epochs": 1}, dataset="digits", run_dir=tmp_path / "1"
+        )
+    )
     folder = tmp_path / "run"
     with faults("weights that are infinite after an epoch"):
         with pytest.raises(
             DivergedError, match=rf"in epoch 2 .* after epoch 1 are in {folder}/model\.safetensors.*find-lr"
         ):
             train(
-                "exact-sum",
-                settings={**settings, "epochs": 3},
-                dataset="digits",
-                run_dir=folder,
-                callbacks=[Spoil(2)],
+                TrainConfig(
+                    model="exact-sum", recipe={**settings, "epochs": 3}, dataset="digits", run_dir=folder
+                ),
+                callbacks=lambda: [Spoil(2)],
             )
         kept, expected = load_run(folder).load_model(), whole.load_model().state_dict()
         assert all(torch.equal(values, expected[name]) for name, values in kept.state_dict().items())
@@ -93,7 +97,10 @@ def test_the_finder_stops_where_the_loss_runs_away(faults: Faults) -> None:
             lowest = 10 ** chance.uniform(3, 30)
             with pytest.raises(ModelError, match=r"did not fall|no finite number"):
                 find_learning_rate(
-                    "exact-sum", dataset="digits", lowest=lowest, highest=10 * lowest, steps=30, seed=attempt
+                    TrainConfig(model="exact-sum", dataset="digits", seed=attempt),
+                    lowest=lowest,
+                    highest=10 * lowest,
+                    steps=30,
                 )
 
 
@@ -105,9 +112,9 @@ def test_losses_that_are_no_numbers_are_refused(name: str, loss: float) -> None:
 
 
 def test_a_high_loss_is_refused_in_training_alone() -> None:
-    check_losses({"train_digit_loss": 0.9 * RUNAWAY, "validation_sum_loss": 2 * RUNAWAY, "seconds": 1e9})
+    check_losses({"train_digit_loss": 0.9 * DIVERGED, "validation_sum_loss": 2 * DIVERGED, "seconds": 1e9})
     with pytest.raises(DivergedError, match="its train_sum_loss is 2e"):
-        check_losses({"train_sum_loss": 2 * RUNAWAY})
+        check_losses({"train_sum_loss": 2 * DIVERGED})
 
 
 @pytest.mark.parametrize("name", models.names())

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from mnist_adder.data import load_images
-from mnist_adder.evaluation import evaluate_run
+from mnist_adder.evaluation.evaluate import evaluate_run
 from mnist_adder.inference import Predictor
 from mnist_adder.models import Ensemble
 from mnist_adder.runs import Run, load_run
-from mnist_adder.training.ensemble import resume, train_ensemble
-from mnist_adder.training.train import train
+from mnist_adder.training.config import TrainConfig
+from mnist_adder.training.train import resume, train
 
 
 class StopInSecondRun(L.Callback):
@@ -31,13 +31,13 @@ class StopInSecondRun(L.Callback):
 @pytest.fixture(scope="module")
 def ensemble(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("ensemble") / "run"
-    return train_ensemble(2, settings={"epochs": 1}, seed=4, dataset="digits", run_dir=folder)
+    return train(TrainConfig(ensemble_size=2, recipe={"epochs": 1}, seed=4, dataset="digits", run_dir=folder))
 
 
 def test_its_members_are_the_runs_they_would_have_been_alone(ensemble: Run, tmp_path: Path) -> None:
     model = ensemble.load_model()
     assert isinstance(model, Ensemble)
-    alone = train(settings={"epochs": 1}, seed=5, dataset="digits", run_dir=tmp_path / "alone")
+    alone = train(TrainConfig(recipe={"epochs": 1}, seed=5, dataset="digits", run_dir=tmp_path / "alone"))
     for name, tensor in alone.load_model().state_dict().items():
         assert torch.equal(model.state_dict()[f"members.1.{name}"], tensor)
 
@@ -47,9 +47,7 @@ def test_it_is_one_run_like_any_other(ensemble: Run) -> None:
     assert load_run(ensemble.folder).config.ensemble_size == 2
     metrics, results = evaluate_run(ensemble), ensemble.results
     assert metrics.joint_accuracy == results["joint_accuracy"]
-    seconds = [
-        load_run(path).results["train_seconds"] for path in (ensemble.folder / "ensemble_size").iterdir()
-    ]
+    seconds = [load_run(path).results["train_seconds"] for path in (ensemble.folder / "members").iterdir()]
     assert results["train_seconds"] == pytest.approx(sum(seconds), abs=0.01)
     answer = Predictor(ensemble.folder).predict(image.numpy(), 7)
     assert answer.sum == answer.digit + 7
@@ -63,12 +61,10 @@ def test_test_time_augmentation_is_another_figure(ensemble: Run) -> None:
 def test_a_stopped_one_carries_on(ensemble: Run, tmp_path: Path) -> None:
     callback = StopInSecondRun()
     with pytest.raises(KeyboardInterrupt) as stopped:
-        train_ensemble(
-            2,
-            settings={"epochs": 1},
-            seed=4,
-            dataset="digits",
-            run_dir=tmp_path / "run",
+        train(
+            TrainConfig(
+                ensemble_size=2, recipe={"epochs": 1}, seed=4, dataset="digits", run_dir=tmp_path / "run"
+            ),
             callbacks=lambda: [callback],
         )
     assert stopped.value.args == (tmp_path / "run",)

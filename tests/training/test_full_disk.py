@@ -25,8 +25,8 @@ from mnist_adder.errors import RunError
 from mnist_adder.reports import report
 from mnist_adder.runs import Run, load_run
 from mnist_adder.safe_io import write_text
-from mnist_adder.training.ensemble import resume, train_ensemble
-from mnist_adder.training.train import train
+from mnist_adder.training.config import TrainConfig
+from mnist_adder.training.train import resume, train
 
 SETTINGS: dict[str, str | float] = {"epochs": 2, "weight_averaging": "none"}
 
@@ -62,7 +62,10 @@ class FullFromEpoch(L.Callback):
 
 
 def quick(folder: Path, *callbacks: L.Callback) -> Run:
-    return train("exact-sum", settings=SETTINGS, dataset="digits", run_dir=folder, callbacks=callbacks)
+    return train(
+        TrainConfig(model="exact-sum", recipe=SETTINGS, dataset="digits", run_dir=folder),
+        callbacks=lambda: callbacks,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +98,7 @@ def test_training_on_a_full_disk_ends_in_one_line_and_carries_on_later(
                 said = str(error)
             if said:  # else there was room for all
                 assert "File too large" in said
-                assert f"carry on with: mnist-adder train --resume {folder}" in said
+                assert f"resume with: mnist-adder train --resume {folder}" in said
                 assert not leftovers(folder)
                 assert not (folder / "results.json").exists()
                 assert (folder / "checkpoints" / "last.ckpt").exists() == (epoch > 0)
@@ -106,14 +109,11 @@ def test_training_on_a_full_disk_ends_in_one_line_and_carries_on_later(
 def test_an_ensemble_on_a_full_disk_carries_on_as_a_whole(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with files_of_at_most(resource.RLIM_INFINITY), pytest.raises(RunError, match="File too large") as failed:
-        train_ensemble(
-            2,
-            settings=SETTINGS,
-            dataset="digits",
-            run_dir=folder,
+        train(
+            TrainConfig(ensemble_size=2, recipe=SETTINGS, dataset="digits", run_dir=folder),
             callbacks=lambda: [FullFromEpoch(1, 1000)],
         )
-    assert str(failed.value).endswith(f"carry on with: mnist-adder train --resume {folder}")
+    assert str(failed.value).endswith(f"resume with: mnist-adder train --resume {folder}")
     assert resume(folder).results["ensemble_size"] == 2
 
 
@@ -150,7 +150,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(
         ["train", "--resume", folder],
         ["train", *small, "--run-dir", folder],
         ["train", *small, "--ensemble", "2", "--run-dir", folder],
-        ["train", "--preset", "fast", "--dataset", "digits", "--run-dir", folder],
+        ["train", "--preset", "tiny", "--dataset", "digits", "--run-dir", folder],
         ["compare", *small, "--seeds", "1", "--epochs-scale", "0.1", "--runs-dir", folder],
         ["find-lr", *small, "--out", folder],  # it finds the rate first
     ]

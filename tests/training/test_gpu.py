@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from mnist_adder.data import MNISTAdder, load_images
-from mnist_adder.evaluation import evaluate
+from mnist_adder.evaluation.evaluate import evaluate
+from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.train import train
 
 pytestmark = pytest.mark.gpu
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.gpu
 
 def test_a_run_is_trained_on_the_gpu_and_answers_the_same_on_a_processor(tmp_path: Path) -> None:
     before = torch.cuda.max_memory_allocated()
-    run = train("exact-sum", dataset="digits", run_dir=tmp_path / "run")
+    run = train(TrainConfig(model="exact-sum", dataset="digits", run_dir=tmp_path / "run"))
     assert torch.cuda.max_memory_allocated() > before
     assert run.results["device"] == torch.cuda.get_device_name()
     assert run.results["joint_accuracy"] > 0.9

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from mnist_adder.errors import ModelError
 from mnist_adder.training import lr_finder
+from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.lr_finder import RangeTest, climbing, find_learning_rate, smooth, suggest
 
 RATES = climbing(1e-5, 10, 200)
@@ -34,7 +35,7 @@ def made_up(end: float, *, height: float = 2.3, depth: float = 2.0, width: float
 
 @pytest.fixture(scope="module")
 def found() -> RangeTest:
-    return find_learning_rate("exact-sum", dataset="digits", steps=100)
+    return find_learning_rate(TrainConfig(model="exact-sum", dataset="digits"), steps=100)
 
 
 # Reading a curve.
@@ -110,7 +111,7 @@ def test_a_loss_that_still_falls_at_the_end_is_refused() -> None:
 @pytest.mark.parametrize(("lowest", "highest"), [(1e-2, 1e-3), (1e-3, 1e-3), (0, 1), (1e-3, math.inf)])
 def test_a_range_that_is_none_is_refused(lowest: float, highest: float) -> None:
     with pytest.raises(ModelError, match="must be above 0 and below the highest"):
-        find_learning_rate("exact-sum", dataset="digits", lowest=lowest, highest=highest)
+        find_learning_rate(TrainConfig(model="exact-sum", dataset="digits"), lowest=lowest, highest=highest)
 
 
 @pytest.mark.parametrize(("highest", "steps", "least"), [(1e-4, 29, 30), (1e-4, -1, 30), (10, 59, 60)])
@@ -121,14 +122,16 @@ def test_too_few_steps_are_refused(highest: float, steps: int, least: int) -> No
 
 def test_names_and_settings_are_checked() -> None:
     with pytest.raises(ModelError, match="no-such"):
-        find_learning_rate("no-such", dataset="digits")
+        find_learning_rate(TrainConfig(model="no-such", dataset="digits"))
     with pytest.raises(ModelError, match="There is no setting 'batch'"):
-        find_learning_rate("exact-sum", settings={"batch": "3"}, dataset="digits")
+        find_learning_rate(TrainConfig(model="exact-sum", recipe={"batch": "3"}, dataset="digits"))
 
 
 def test_a_range_in_which_nothing_is_learned_is_told() -> None:
     with pytest.raises(ModelError, match="The loss did not fall between the rates 1e-09 and 1e-08"):
-        find_learning_rate("exact-sum", dataset="digits", lowest=1e-9, highest=1e-8, steps=30)
+        find_learning_rate(
+            TrainConfig(model="exact-sum", dataset="digits"), lowest=1e-9, highest=1e-8, steps=30
+        )
 
 
 # The real thing, on the bundled digits.
@@ -155,23 +158,25 @@ def test_the_same_seed_gives_the_same_curve_and_leaves_the_callers_random_number
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    again = find_learning_rate("exact-sum", dataset="digits", steps=100)
+    again = find_learning_rate(TrainConfig(model="exact-sum", dataset="digits"), steps=100)
     assert torch.equal(torch.rand(3), expected)
     assert again == found
 
 
 @pytest.mark.parametrize(
-    "changed", [{"seed": 1}, {"settings": {"batch_size": "16"}}, {"settings": {"rotation_degrees": "40"}}]
+    "changed", [{"seed": 1}, {"recipe": {"batch_size": "16"}}, {"recipe": {"rotation_degrees": "40"}}]
 )
 def test_seed_and_settings_reach_the_networks(changed: dict[str, Any], found: RangeTest) -> None:
-    other = find_learning_rate("exact-sum", dataset="digits", steps=100, **changed)
+    other = find_learning_rate(TrainConfig(model="exact-sum", dataset="digits", **changed), steps=100)
     assert other.losses[:50] != found.losses[:50]
 
 
 def test_progress_is_told_after_each_step() -> None:
     seen: list[tuple[int, int]] = []
     found = find_learning_rate(
-        "exact-sum", dataset="digits", steps=60, progress=lambda done, total: seen.append((done, total))
+        TrainConfig(model="exact-sum", dataset="digits"),
+        steps=60,
+        progress=lambda done, total: seen.append((done, total)),
     )
     assert seen == [(done, 60) for done in range(1, len(seen) + 1)]
     assert len(found.losses) <= len(seen) <= 60
@@ -202,6 +207,8 @@ def test_training_at_the_suggestion_beats_a_hundredth_of_it(found: RangeTest, tm
             "weight_averaging": "none",
             "learning_rate": str(found.suggestion * factor),
         }
-        run = train("exact-sum", settings=settings, dataset="digits", run_dir=tmp_path / str(factor))
+        run = train(
+            TrainConfig(model="exact-sum", recipe=settings, dataset="digits", run_dir=tmp_path / str(factor))
+        )
         accuracies.append(run.metrics[-1]["validation_joint_accuracy"])
     assert accuracies[0] > accuracies[1] + 0.05

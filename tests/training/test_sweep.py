@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import pytest
 
+from mnist_adder.data.images import DatasetName
 from mnist_adder.errors import ModelError, RunError
 from mnist_adder.runs import Run
-from mnist_adder.training.sweep import train_series
+from mnist_adder.training.config import TrainConfig
+from mnist_adder.training.sweep import sweep
 
 NAMES = ["exact-sum", "learned-sum"]
 
@@ -26,11 +30,26 @@ class StopAfter(L.Callback):
         self.left -= 1
 
 
-def series(folder: Path, callback: L.Callback | None = None, **changed: object) -> list[Run]:
+def series(
+    folder: Path,
+    callback: L.Callback | None = None,
+    *,
+    names: Sequence[str] = NAMES,
+    dataset: DatasetName = "digits",
+    seeds: int = 2,
+    epochs_scale: float = 0.25,
+) -> list[Run]:
     said: list[str] = []
-    options = {"seeds": 2, "epochs_scale": 0.25, "dataset": "digits", **changed}
     callbacks = [callback] if callback else []
-    return train_series(NAMES, folder, notify=said.append, callbacks=lambda: callbacks, **options)  # type: ignore[arg-type]
+    return sweep(
+        names,
+        folder,
+        TrainConfig(dataset=dataset),
+        seeds=seeds,
+        epochs_scale=epochs_scale,
+        notify=said.append,
+        callbacks=lambda: callbacks,
+    )
 
 
 def figures(run: Run) -> dict[str, object]:
@@ -61,12 +80,12 @@ def test_runs_of_another_protocol_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"seeds": 0}, {"epochs_scale": 0}, {"epochs_scale": float("inf")}])
-def test_nonsense_is_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
+def test_nonsense_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(RunError, match="must be above 0"):
         series(tmp_path, None, **wrong)
 
 
 def test_an_unknown_model_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="Did you mean exact-sum"):
-        train_series(["learned-sum", "exact-sun"], tmp_path, dataset="digits")
+        series(tmp_path, names=["learned-sum", "exact-sun"])
     assert not list(tmp_path.iterdir())

@@ -13,11 +13,10 @@ import torch
 from tests.training.commands import assert_same_end, same_weights
 
 from mnist_adder import models
-from mnist_adder.data import load_images
-from mnist_adder.errors import ModelError, RunError
-from mnist_adder.evaluation import evaluate_run
-from mnist_adder.inference import Predictor
+from mnist_adder.errors import RunError
+from mnist_adder.evaluation.evaluate import evaluate_run
 from mnist_adder.runs import Run, load_run
+from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.train import resume, train
 from mnist_adder.types import Batch
 
@@ -27,7 +26,10 @@ def quick(folder: Path, model: str = "shared-trunk", **settings: Any) -> Run:
     seed = settings.pop("seed", 0)
     callbacks = settings.pop("callbacks", [])
     text = {"epochs": "2", **{name: str(value) for name, value in settings.items()}}
-    return train(model, settings=text, seed=seed, dataset="digits", run_dir=folder, callbacks=callbacks)
+    return train(
+        TrainConfig(model=model, recipe=text, seed=seed, dataset="digits", run_dir=folder),
+        callbacks=lambda: callbacks,
+    )
 
 
 def test_results_say_what_was_trained_and_measured(trained_run: Run) -> None:
@@ -84,27 +86,6 @@ def test_all_images_are_trained_on(tmp_path: Path) -> None:
     assert seen > fewer
     assert run.config.recipe.train_on == "all"
     assert held_out.config.recipe.train_on == "train"
-
-
-def test_the_preset_fast_makes_a_run_like_any_other(tmp_path: Path) -> None:
-    folders = [tmp_path / name for name in ("all", "again", "held-out")]
-    held_out = {"train_on": "train"}
-    whole, again, less = (
-        train(preset="fast", settings=settings, dataset="digits", run_dir=folder)
-        for folder, settings in zip(folders, ({}, {}, held_out), strict=True)
-    )
-    assert same_weights(whole, again)
-    assert not same_weights(whole, less)
-    assert whole.results["joint_accuracy"] > 0.8
-    assert "validation_loss" not in whole.metrics[0]
-    assert less.metrics[0]["validation_joint_accuracy"] > 0.8
-    answer = Predictor(whole.folder).predict(load_images("digits").test_images[0].numpy(), 2)
-    assert answer.sum == answer.digit + 2
-    with pytest.raises(ModelError, match=r"in which epochs cannot be changed. It follows batch_size"):
-        train(preset="fast", settings={"epochs": 2}, dataset="digits", run_dir=tmp_path / "no")
-    with pytest.raises(RunError, match="trains in one process"):
-        train(preset="fast", devices=2, dataset="digits", run_dir=tmp_path / "no")
-    assert not (tmp_path / "no").exists()
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])
@@ -173,7 +154,7 @@ def test_a_taken_folder_is_refused_before_training(trained_run: Run) -> None:
 
 def test_batches_that_devices_cannot_share_are_refused() -> None:
     with pytest.raises(RunError, match="3 devices cannot share batches of 32 evenly"):
-        train("exact-sum", dataset="digits", devices=3)
+        train(TrainConfig(model="exact-sum", dataset="digits", devices=3))
 
 
 def test_two_processes_train_one_run(tmp_path: Path) -> None:
@@ -192,7 +173,7 @@ def test_two_processes_train_one_run(tmp_path: Path) -> None:
     command += ["--set", "batch_size=64", "--devices", "2", "--run-dir", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("The run lies in") == 1
+    assert done.stdout.count("Run folder:") == 1
     run = load_run(folder)
     assert run.config.devices == 2
     assert len(run.metrics) == 2
@@ -277,6 +258,8 @@ def test_a_run_that_has_ended_is_left_as_it_is(trained_run: Run) -> None:
 
 @pytest.mark.mnist
 def test_real_mnist_in_one_epoch(tmp_path: Path) -> None:
-    run = train("exact-sum", settings={"epochs": "1"}, dataset="mnist", run_dir=tmp_path / "run")
+    run = train(
+        TrainConfig(model="exact-sum", recipe={"epochs": "1"}, dataset="mnist", run_dir=tmp_path / "run")
+    )
     assert run.results["pairs"] == 100_000
     assert run.results["joint_accuracy"] > 0.97

@@ -46,7 +46,7 @@ DataDir = Annotated[
     Path | None,
     typer.Option(help="The four MNIST files. Default: MNIST_ADDER_DATA, the cache, download."),
 ]
-Model = Annotated[str, typer.Argument(help="Which model: see mnist-adder models.")]
+ModelName = Annotated[str, typer.Argument(help="Which model: see mnist-adder models.")]
 Seed = Annotated[int, typer.Option(help="Seeds weights, order, numbers and augmentation.")]
 Dataset = Annotated[
     Literal["auto", "mnist", "digits"], typer.Option(help="auto: MNIST, else scikit-learn's digits.")
@@ -86,18 +86,6 @@ def _forget_output() -> None:
     """Point standard output at nothing, so that Python's own flush at exit succeeds."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def parse_settings(settings: list[str] | None) -> dict[str, str]:
-    """``--set KEY=VALUE``, each time it is given, as a dictionary.
-
-    Raises:
-        MnistAdderError: one has no value.
-    """
-    for setting in settings or []:
-        if "=" not in setting:
-            raise MnistAdderError(f"--set {setting} has no value. Write it as --set key=value.")
-    return dict(setting.split("=", 1) for setting in settings or [])
 
 
 def _print_version(wanted: bool) -> None:

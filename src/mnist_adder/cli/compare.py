@@ -25,32 +25,32 @@ def compare(
     ),
     out: Annotated[Path, typer.Option(help="Where table, plots and JSON go.")] = Path("results/comparison"),
 ) -> None:
-    """Train models side by side and compare them; the same command again resumes."""
+    """Train models side by side and compare them; called again, it resumes."""
     console = make_console(stderr=True)
 
     from mnist_adder import models
-    from mnist_adder.evaluation.compare import compare as compare_runs
+    from mnist_adder.cli.progress import Progress
+    from mnist_adder.evaluation.compare import compare as compare_results
     from mnist_adder.reports import save_comparison
-    from mnist_adder.training.progress import Progress
-    from mnist_adder.training.sweep import train_series
+    from mnist_adder.training.config import TrainConfig
+    from mnist_adder.training.sweep import sweep
 
     notify = notifier(console)
     try:
-        runs = train_series(
+        runs = sweep(
             names or models.names(),
             runs_dir,
+            TrainConfig(dataset=dataset, data_dir=data_dir),
             seeds=seeds,
             epochs_scale=epochs_scale,
-            dataset=dataset,
-            data_dir=data_dir,
             notify=notify,
             callbacks=lambda: [Progress(console)],
         )
     except KeyboardInterrupt:
         notify("Stopped. The same command resumes.")
         raise typer.Exit(130) from None
-    comparison = compare_runs([run.results for run in runs])
+    comparison = compare_results([run.results for run in runs])
     page = save_comparison(comparison, out)
     print_comparison(comparison)
     print(f"\nTable, plots and JSON: {page.parent}")
-    print(f"Next:  {own_command()} report {runs[0].folder}")
+    print(f"Next:                  {own_command()} report {runs[0].folder}")

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from mnist_adder.cli.app import DEFAULT_MODEL, DataDir, Dataset, Model, Seed, Settings, app, parse_settings
-from mnist_adder.cli.output import make_console, notifier, own_command
+from mnist_adder.cli.app import DEFAULT_MODEL, DataDir, Dataset, ModelName, Seed, Settings, app
+from mnist_adder.cli.output import make_console, notifier, own_command, parse_settings
 
 
 @app.command(name="find-lr", epilog="Example: mnist-adder find-lr shared-trunk --set batch_size=512")
 def find_lr(
-    model: Model = DEFAULT_MODEL,
+    model: ModelName = DEFAULT_MODEL,
     seed: Seed = 0,
     dataset: Dataset = "auto",
     data_dir: DataDir = None,
@@ -26,16 +26,20 @@ def find_lr(
     from rich.progress import Progress
 
     from mnist_adder.reports import range_test, save_figure
+    from mnist_adder.training.config import TrainConfig
     from mnist_adder.training.lr_finder import find_learning_rate
 
+    config = TrainConfig(
+        model=model,
+        recipe=dict(parse_settings(settings or [])),
+        seed=seed,
+        dataset=dataset,
+        data_dir=data_dir,
+    )
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("steps")
         test = find_learning_rate(
-            model,
-            settings=parse_settings(settings),
-            seed=seed,
-            dataset=dataset,
-            data_dir=data_dir,
+            config,
             notify=notifier(console),
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
@@ -47,5 +51,5 @@ def find_lr(
     )
     test.save(table)
     print(f"Suggested learning rate of {model} on {test.dataset}: {rate}")
-    print(f"\nCurve: {picture} and {table}")
-    print(f"Next:  {own_command()} train {model} --set learning_rate={rate}")
+    print(f"\nThe curve: {picture} and {table}")
+    print(f"Next:      {own_command()} train {model} --set learning_rate={rate}")

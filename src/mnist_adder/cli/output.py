@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mnist_adder.errors import MnistAdderError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -106,6 +108,18 @@ def print_comparison(comparison: Comparison) -> None:
             *(row.percent(f"{what}_accuracy") for what in ("digit", "sum", "joint")),
         )
     make_console().print(table)
+
+
+def parse_settings(settings: list[str]) -> dict[str, str]:
+    """``["epochs=3"]``, as --set gives them, by name.
+
+    Raises:
+        MnistAdderError: one has no value.
+    """
+    for setting in settings:
+        if "=" not in setting:
+            raise MnistAdderError(f"--set {setting} has no value. Write it as --set key=value.")
+    return dict(setting.split("=", 1) for setting in settings)
 
 
 def bars(title: str, probabilities: tuple[float, ...]) -> Table:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from mnist_adder.cli.app import DEFAULT_MODEL, DataDir, Dataset, Model, Seed, Settings, app, parse_settings
-from mnist_adder.cli.output import make_console, notifier, own_command, print_metrics
+from mnist_adder.cli.app import DEFAULT_MODEL, DataDir, Dataset, ModelName, Seed, Settings, app
+from mnist_adder.cli.output import make_console, notifier, own_command, parse_settings, print_metrics
+from mnist_adder.errors import MnistAdderError
+
+_WITH_RESUME = {"resume", "data_dir"}
 
 
 @app.command(epilog="Example: mnist-adder train logit-mlp --epochs 3 --set learning_rate=0.001")
 def train(
-    model: Model = DEFAULT_MODEL,
+    ctx: typer.Context,
+    model: ModelName = DEFAULT_MODEL,
     preset: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Another network of the model: fast, best, tiny, ...", show_default=False
+            metavar="NAME", help="Another network of the model: best, tiny, ...", show_default=False
         ),
     ] = None,
     ensemble: Annotated[
-        int, typer.Option(min=1, metavar="K", help="Train K networks that answer together.")
+        int, typer.Option(min=1, max=100, metavar="K", help="Train K networks that answer together.")
     ] = 1,
     epochs: Annotated[int | None, typer.Option(help="Default: the model's own.", show_default=False)] = None,
     seed: Seed = 0,
@@ -41,59 +46,84 @@ def train(
     ] = 1,
     resume: Annotated[
         Path | None,
-        typer.Option(
-            metavar="RUN", help="Resume a stopped run, with the settings it began with.", show_default=False
-        ),
+        typer.Option(metavar="RUN", help="Resume a stopped run as it was begun.", show_default=False),
     ] = None,
 ) -> None:
     """Train a model, evaluate it on all test pairs, leave a run folder with a report.
 
     Curves while it trains: tensorboard --logdir runs
     """
-    console = make_console(stderr=True)
-    changed = parse_settings(settings)
+    changed: dict[str, str | float] = dict(parse_settings(settings or []))
     for name, value in (("epochs", epochs), ("patience", patience)):
         if value is not None:
-            changed[name] = str(value)
+            changed[name] = value
+    console = make_console(stderr=True)
 
-    from mnist_adder.training import ensemble as training
+    from mnist_adder.cli.progress import Progress
+    from mnist_adder.training import train as training
+    from mnist_adder.training.config import TrainConfig
     from mnist_adder.training.distributed import is_rank_zero
-    from mnist_adder.training.progress import Progress
 
     console.quiet = not is_rank_zero()  # of several processes one speaks
-    notify = notifier(console)
+    common: dict[str, Any] = {"notify": notifier(console), "callbacks": lambda: [Progress(console)]}
     try:
         if resume is not None:
-            run = training.resume(
-                resume, data_dir=data_dir, notify=notify, callbacks=lambda: [Progress(console)]
-            )
+            _refuse_options(ctx, resume, epochs)
+            run = training.resume(resume, data_dir=data_dir, **common)
         else:
-            run = training.train_ensemble(
-                ensemble,
-                model,
+            config = TrainConfig(
+                model=model,
                 preset=preset,
-                settings=changed,
+                recipe=changed,
                 seed=seed,
                 dataset=dataset,
                 data_dir=data_dir,
                 run_dir=run_dir,
                 devices=devices,
                 nodes=nodes,
-                notify=notify,
-                callbacks=lambda: [Progress(console)],
+                ensemble_size=ensemble,
             )
+            run = training.train(config, **common)
     except KeyboardInterrupt as stopped:
         if stopped.args:  # the run's folder
-            notify(f"Stopped. Resume with: {own_command()} train --resume {stopped.args[0]}")
+            common["notify"](f"Stopped. Resume with: {own_command()} train --resume {stopped.args[0]}")
         else:
-            notify("Stopped. There was no run yet.")
+            common["notify"]("Stopped. There was no run yet.")
         raise typer.Exit(130) from None
     if not is_rank_zero():
-        return  # the first one prints
-    from mnist_adder.reports import report
+        return
+    from mnist_adder.reports.report import report
 
     print_metrics(run.results)
     page = report([run])
     print(f"\nRun folder: {run.folder}")
     print(f"Report:     {page}")
     print(f"Next:       {own_command()} predict PICTURE NUMBER --run {run.folder}")
+
+
+def _refuse_options(ctx: typer.Context, folder: Path, epochs: int | None) -> None:
+    """A resumed run does what its config says, so options that say otherwise are mistakes.
+
+    Raises:
+        MnistAdderError: such an option was given.
+    """
+    given = []
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(parameter.name or "")
+        if parameter.name not in _WITH_RESUME and source is not None and source.name == "COMMANDLINE":
+            given.append(parameter.opts[0] if parameter.opts[0].startswith("-") else "MODEL")
+    if not given:
+        return
+    said = f"--resume {folder} goes on as that run was begun, so {', '.join(given)} cannot be given with it."
+    if epochs is not None:
+        from mnist_adder.reproduce import command
+        from mnist_adder.runs import load_run
+
+        config = load_run(folder).config
+        if epochs > config.recipe.epochs:
+            longer = dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, epochs=epochs))
+            said += (
+                f" Its learning rate was planned for {config.recipe.epochs} epochs. To train longer, "
+                f"begin a new run: {command(longer)}"
+            )
+    raise MnistAdderError(said)

@@ -1,8 +1,4 @@
-"""Random changes of whole batches: turned, shifted, scaled, slanted, warped, in bolder or finer strokes.
-
-In: a batch of images and a generator. Out: a batch of changed images, on the same device. Next: batches,
-which applies it to each batch of an epoch.
-"""
+"""Random changes of images, a whole batch at a time: geometry, elastic distortion, width of strokes."""
 
 from __future__ import annotations
 
@@ -26,7 +22,7 @@ _LARGEST = {
     "stroke_jitter": 1.0,
 }
 _CLOSED = {"rotation_degrees", "stroke_jitter"}  # may reach their largest
-_KNOTS = 5  # in a row: where a warp is drawn; between them it is smooth
+_KNOTS = 5  # in a row: where a distortion is drawn; between them it is smooth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,26 +36,25 @@ class Augment:
     """
 
     rotation_degrees: float = 0.0
-    """Turned by up to this angle either way, about the centre; 0..180."""
+    """Rotated by up to this angle either way, about the centre; 0..180."""
     translation_pixels: float = 0.0
     """Shifted by up to this far left or right, and up or down; 0 or more."""
     scale: float = 0.0
     """Enlarged by a factor between 1 - scale and 1 + scale; 0 to below 1."""
     shear_degrees: float = 0.0
-    """Slanted sideways by up to this angle either way; 0 to below 90."""
+    """Sheared sideways by up to this angle either way; 0 to below 90."""
     elastic_sigma: float = 0.0
-    """Bent like rubber: each place moved by about this far (standard deviation), neighbours alike; 0 or more.
-
-    Elastic distortion, as in Simard, Steinkraus and Platt, "Best practices for convolutional neural networks
-    applied to visual document analysis", 2003; drawn on 5x5 knots instead of being blurred."""
+    """Elastic distortion: each place is moved by about this far (standard deviation, in pixels), its
+    neighbours alike; 0 or more. As in Simard, Steinkraus and Platt, "Best practices for convolutional neural
+    networks applied to visual document analysis", 2003, but drawn on 5x5 knots instead of blurred."""
 
     stroke_jitter: float = 0.0
-    """Strokes made wider or narrower by up to about this far on either side; 0..1. Each pixel goes up to this
-    share of the way to the brightest, or the darkest, of the nine around it."""
+    """Strokes are made wider or narrower by up to about this many pixels on either side; 0..1. Each pixel
+    goes up to this share of the way to the brightest, or the darkest, of the nine around it."""
 
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    """How values between pixels are found. Images to be classified are not blurred, and bicubic, which takes
-    longer, blurs less."""
+    """How values between pixels are found. Bicubic takes longer and blurs less, and the images to be
+    classified are not blurred."""
 
     def __post_init__(self) -> None:
         for name, largest in _LARGEST.items():

@@ -1,49 +1,46 @@
-"""Images paired with numbers: the dataset of the task.
-
-In: a data (or where to get one) and a split. Out: pairs with their answers, one at a time, as a list, or
-as a :class:`~mnist_adder.types.Batch`. Next: batches, or any ``torch.utils.data.DataLoader``.
-"""
+"""The dataset of the task: images paired with numbers, and the answers to them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from mnist_adder.data import rng
-from mnist_adder.data.images import VALIDATION_SIZES, DigitImages, split_validation
-from mnist_adder.data.sources import DatasetName, load_images
+from mnist_adder.data.images import (
+    VALIDATION_SIZES,
+    DatasetName,
+    DigitImages,
+    load_images,
+    split_validation,
+)
 from mnist_adder.errors import DataError
 from mnist_adder.types import NUMBERS, Batch
 
 Item = tuple[tuple[Tensor, int], tuple[int, int]]
 """``((image, number), (digit, sum))``; the image is (1, 28, 28) float32 in [0, 1]."""
 
-_SPLITS = ("train", "validation", "test", "all")
-_PAIRS = ("random", "all")
+SplitName = Literal["train", "validation", "test", "all"]
+PairsName = Literal["random", "all"]
 
 
 class MNISTAdder(Dataset[Item]):
     """Pairs of an image and a number, with the digit and the sum they ask for.
 
-    An ordinary dataset: its items are ``((image, number), (digit, sum))``, and it works with any loader::
+    It works with any loader::
 
-        >>> from torch.utils.data import DataLoader
-        >>> from mnist_adder.data import MNISTAdder
-        >>> train = MNISTAdder(split="train")
-        >>> (image, number), (digit, total) = train[0]
-        >>> loader = DataLoader(train, batch_size=64, shuffle=True)
-        >>> for epoch in range(3):
-        ...     train.set_epoch(epoch)  # new numbers
-        ...     for (images, numbers), (digits, sums) in loader:
-        ...         ...
+        train = MNISTAdder(split="train")
+        for epoch in range(3):
+            train.set_epoch(epoch)  # new numbers
+            for (images, numbers), (digits, sums) in DataLoader(train, batch_size=64, shuffle=True):
+                ...
 
-    All images are one uint8 tensor, so that :meth:`batch`, one index operation, is far quicker than a
-    loader; :class:`~mnist_adder.data.DeviceLoader` goes through an epoch that way.
+    All images are one uint8 tensor, so :meth:`batch`, one index operation, is far quicker than a loader;
+    :class:`~mnist_adder.data.DeviceLoader` goes through an epoch that way.
 
     Args:
         root: folder of the four MNIST files; without it see :func:`~mnist_adder.data.load_images`.
@@ -51,10 +48,9 @@ class MNISTAdder(Dataset[Item]):
             the same), ``"all"`` (those two, in their published order) or ``"test"`` (10,000).
         dataset: ``"auto"``, ``"mnist"`` or ``"digits"``, as for :func:`~mnist_adder.data.load_images`.
         pairs: ``"random"`` gives each image one number, drawn evenly from 0..9 and anew by each
-            :meth:`set_epoch`; ``"all"`` gives each image all ten, so that N images make 10 N pairs: pair i
-            is image i // 10 with number i % 10.
+            :meth:`set_epoch`; ``"all"`` gives each image all ten: pair i is image i // 10, number i % 10.
         seed: of the drawn numbers, >= 0.
-        data: one already loaded, instead of ``root`` and ``dataset``: load once, make every split of it.
+        data: images already loaded, instead of ``root`` and ``dataset``: load once, make every split of them.
 
     Attributes:
         images: (N, 1, 28, 28) uint8.
@@ -69,21 +65,23 @@ class MNISTAdder(Dataset[Item]):
     def __init__(
         self,
         root: Path | str | None = None,
-        split: Literal["train", "validation", "test", "all"] = "train",
+        split: SplitName = "train",
         *,
         dataset: DatasetName = "auto",
-        pairs: Literal["random", "all"] = "random",
+        pairs: PairsName = "random",
         seed: int = 0,
         data: DigitImages | None = None,
     ) -> None:
-        if split not in _SPLITS:
-            raise DataError(f"There is no split {split!r}: choose one of {', '.join(_SPLITS)}.")
-        if pairs not in _PAIRS:
+        if split not in get_args(SplitName):
+            raise DataError(f"There is no split {split!r}: choose train, validation, test or all.")
+        if pairs not in get_args(PairsName):
             raise DataError(f"There are no pairs {pairs!r}: choose random (a number an image) or all (ten).")
         if data is None:
             data = load_images(dataset, root)
         elif root is not None or dataset not in ("auto", data.dataset):
-            raise DataError("A data was given, and a root or another dataset too: give one or the other.")
+            raise DataError(
+                "Images (data) were given, and a root or another dataset too: give one or the other."
+            )
         self.dataset = data.dataset
         self.split = split
         self.pairs = pairs

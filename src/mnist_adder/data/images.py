@@ -1,24 +1,27 @@
-"""A data: images of handwritten digits, what they show, and where they came from.
-
-In: arrays that a source has read and checked. Out: :class:`DigitImages`, and the fixed split of its training
-part. Next: pairs, which joins the images with numbers.
-"""
+"""The images of a dataset in memory: which dataset it is, and which images are held out for validation."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
+from mnist_adder.data.mnist import DATA_VARIABLE, MNIST, Manifest, load_mnist
+from mnist_adder.data.sklearn_digits import TEST_SIZE, load_sklearn_digits
 from mnist_adder.errors import DataError
 from mnist_adder.types import DIGITS
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import Tensor
+DatasetName = Literal["auto", "mnist", "digits"]
 
 VALIDATION_SIZES = {"mnist": 5_000, "digits": 140}
 """How many training images of each dataset are held out for choices: 500 and 14 of each digit."""
@@ -40,28 +43,78 @@ class DigitImages:
     test_digits: Tensor
     """(M,) int64, 0..9."""
     sha256: str
-    """Of the shapes and bytes of the four arrays, in the order above: the data that were really read."""
+    """Of the shapes and bytes of the four arrays, in the order above: of the data that were really read."""
     origin: str
     """Where they came from, for a person to read."""
 
 
-def images_from_arrays(
-    dataset: Literal["mnist", "digits"],
-    origin: str,
-    train: tuple[NDArray[np.uint8], NDArray[np.uint8]],
-    test: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+def load_images(
+    dataset: DatasetName = "auto",
+    data_dir: Path | str | None = None,
+    notify: Callable[[str], None] | None = None,
+    *,
+    manifest: Manifest = MNIST,
 ) -> DigitImages:
-    """Make a data of (images (N, 28, 28), digits (N,)) for training and for test, all uint8."""
+    """Load a dataset from the first place that has it.
+
+    MNIST comes from ``data_dir``, else from the folder that the environment variable ``MNIST_ADDER_DATA``
+    names, else from the cache, else from a public mirror (into the cache, 11 MB, once). A folder that was
+    named must be right: it is never passed over. Only where none was named, and MNIST is neither cached
+    nor to be downloaded, does ``"auto"`` go on with the digits bundled with scikit-learn, and says so.
+
+    Args:
+        dataset: ``"mnist"`` or nothing, ``"digits"`` (the bundled ones), or ``"auto"``.
+        data_dir: folder of the four MNIST files, packed or not.
+        notify: takes sentences for the user. Without it the fallback is a ``UserWarning``.
+        manifest: which files count as MNIST, and the mirrors that serve them.
+
+    Raises:
+        DataError: a named folder or a file in it is missing or wrong, or MNIST cannot be had at all; also
+            for a dataset that does not exist, and for ``"digits"`` together with a folder.
+    """
+    if dataset not in ("auto", "mnist", "digits"):
+        raise DataError(f"There is no dataset {dataset!r}: choose auto, mnist or digits.")
+    if dataset == "digits":
+        if data_dir is not None:
+            raise DataError(f"The dataset digits needs no folder, {data_dir} was given: drop one of the two.")
+        return _bundled_digits()
+    try:
+        folder, arrays = load_mnist(data_dir, notify, manifest)
+        return _as_tensors("mnist", f"MNIST, from {folder}", arrays)
+    except DataError as error:
+        if dataset == "mnist" or data_dir is not None or os.environ.get(DATA_VARIABLE):
+            raise
+        fallback = f"{error} Going on WITHOUT MNIST, with the small digits that come with scikit-learn."
+    if notify is None:
+        warnings.warn(fallback, stacklevel=2)
+    else:
+        notify(fallback)
+    return _bundled_digits()
+
+
+def _bundled_digits() -> DigitImages:
+    images, digits = load_sklearn_digits()
+    version = metadata.version("scikit-learn")
+    origin = f"the {len(digits):,} handwritten digits bundled with scikit-learn {version}, scaled to 28x28"
+    train, test = slice(-TEST_SIZE), slice(-TEST_SIZE, None)
+    return _as_tensors("digits", origin, [images[train], digits[train], images[test], digits[test]])
+
+
+def _as_tensors(
+    dataset: Literal["mnist", "digits"], origin: str, arrays: Sequence[NDArray[np.uint8]]
+) -> DigitImages:
+    """Training images and digits, test images and digits, all uint8."""
     digest = hashlib.sha256()
-    for array in (*train, *test):
+    for array in arrays:
         digest.update(repr(array.shape).encode())
         digest.update(np.ascontiguousarray(array).data)
+    train_images, train_digits, test_images, test_digits = (torch.from_numpy(array) for array in arrays)
     return DigitImages(
         dataset=dataset,
-        train_images=torch.from_numpy(train[0]),
-        train_digits=torch.from_numpy(train[1].astype(np.int64)),
-        test_images=torch.from_numpy(test[0]),
-        test_digits=torch.from_numpy(test[1].astype(np.int64)),
+        train_images=train_images,
+        train_digits=train_digits.long(),
+        test_images=test_images,
+        test_digits=test_digits.long(),
         sha256=digest.hexdigest(),
         origin=origin,
     )
@@ -81,19 +134,18 @@ def split_validation(digits: Tensor, size: int) -> tuple[Tensor, Tensor]:
         (N - size,) and (size,) int64: the indices to train on and those held out, each in rising order.
 
     Raises:
-        DataError: ``size`` is no positive multiple of ten, or a digit has too few images to keep one.
+        DataError: ``size`` is not a positive multiple of ten, or would leave no image of a digit.
     """
-    each, rest = divmod(size, DIGITS)
-    if rest or each < 1:
-        raise DataError(f"A validation split of {size} images: it must be a positive multiple of {DIGITS}.")
     labels = digits.cpu().numpy()
+    each, rest = divmod(size, DIGITS)
+    counts = np.bincount(labels, minlength=DIGITS)
+    if rest or not 0 < each < counts.min():
+        raise DataError(
+            f"A validation split of {size} images: it must be a positive multiple of {DIGITS} that "
+            f"leaves some of each digit; there are {counts.tolist()}."
+        )
     held_out = np.zeros(len(labels), dtype=bool)
     random = np.random.RandomState(_SPLIT_SEED)
     for digit in range(DIGITS):
-        members = np.flatnonzero(labels == digit)
-        if len(members) <= each:
-            raise DataError(
-                f"{len(members)} images of a {digit} are too few to hold out {each} and keep some."
-            )
-        held_out[random.permutation(members)[:each]] = True
+        held_out[random.permutation(np.flatnonzero(labels == digit))[:each]] = True
     return torch.from_numpy(np.flatnonzero(~held_out)), torch.from_numpy(np.flatnonzero(held_out))

@@ -1,9 +1,7 @@
-"""An epoch as batches on the device: no loader, no workers, no per-image Python.
+"""Batches of an epoch, made on the device by a few index operations.
 
-In: a dataset of pairs. Out: :class:`~mnist_adder.types.Batch` after batch. Next: training and evaluation.
-
-The whole dataset lies on the training device, so a batch is a few index operations there. Nothing waits
-for the device: the order of an epoch is made once, and its slices are known without looking at it.
+The whole dataset is kept on the training device. There are no workers and no Python code for each image, and
+nothing waits for the device: the order of an epoch is made once, and its slices are known without looking.
 """
 
 from __future__ import annotations
@@ -24,11 +22,10 @@ from mnist_adder.types import Batch
 class DeviceLoader:
     """Goes through a dataset once each time it is iterated.
 
-    With several processes each takes every ``world_size``-th pair of the same order, so that their b-th
-    batches together are the b-th batch of one process with a batch size ``world_size`` times as large. All
-    get the same number of pairs: the first few are given twice where they do not come out even, or the
-    last few left out with ``drop_last``. Order and augmentation follow from the dataset's seed and the
-    epoch.
+    With several processes each takes every ``world_size``-th pair of the same order, so their b-th batches
+    together are the b-th batch of one process with a batch size ``world_size`` times as large. All get the
+    same number of pairs: where they do not come out even, the first few are given twice, or with
+    ``drop_last`` the last few left out. Order and augmentation follow from the dataset's seed and the epoch.
 
     Args:
         dataset: the pairs; batches are made on its device.

@@ -1,19 +1,12 @@
-"""Random streams that can be repeated: one for each purpose and epoch.
-
-In: a seed and what the stream is for. Out: a generator. Next: pairs and batches.
-"""
+"""Repeatable random streams, one for each seed, epoch and purpose."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-NUMBERS = 0
-"""The stream that draws numbers."""
-ORDER = 1
-"""The stream that shuffles."""
-AUGMENTATION = 2
-"""The stream that turns and shifts images."""
+NUMBERS, ORDER, AUGMENTATION = range(3)
+"""What a stream is for: drawing numbers, shuffling, changing images."""
 
 
 def generator(*key: int, device: torch.device | str = "cpu") -> torch.Generator:

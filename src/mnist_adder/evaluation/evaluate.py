@@ -1,8 +1,4 @@
-"""Evaluating a trained model on the pairs of a split.
-
-A model and a dataset come in, Metrics go out; training writes them to results.json and
-``mnist-adder evaluate`` prints them.
-"""
+"""Evaluating a trained model, or a run, on all pairs of a split."""
 
 from __future__ import annotations
 
@@ -12,7 +8,14 @@ from typing import TYPE_CHECKING, Literal
 from mnist_adder.data import MNISTAdder, load_images
 from mnist_adder.environment import best_device
 from mnist_adder.errors import RunError
-from mnist_adder.evaluation.metrics import Metrics, PairPredictions, ask, compute_metrics, gather
+from mnist_adder.evaluation.metrics import (
+    Metrics,
+    PairPredictions,
+    compute_metrics,
+    concatenate,
+    predict_pairs,
+)
+from mnist_adder.models.base import evaluation_mode
 from mnist_adder.models.ensemble import SHIFTS, Ensemble
 
 if TYPE_CHECKING:
@@ -20,27 +23,27 @@ if TYPE_CHECKING:
     from mnist_adder.runs import Run
 
 IMAGES_AT_ONCE = 500
-"""Small enough that the activations of a chunk stay near the processor."""
+"""Few enough that the activations stay in the processor's cache."""
 
 
-def answer(model: Adder, dataset: MNISTAdder) -> PairPredictions:
-    """Ask about all pairs of a split: every image with each of the ten numbers, in float32.
+def predict_split(model: Adder, dataset: MNISTAdder) -> PairPredictions:
+    """Predict all pairs of a split: every image with each of the ten numbers, in float32.
 
-    The model's device is used, and its mode is left as it was found.
+    Runs on the model's device and leaves its mode as it was.
     """
     device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    images, digits = dataset.images.to(device), dataset.digits.to(device)
-    pieces = zip(images.split(IMAGES_AT_ONCE), digits.split(IMAGES_AT_ONCE), strict=True)
-    answers = [ask(model, piece.float() / 255, piece_digits) for piece, piece_digits in pieces]
-    model.train(was_training)
-    return gather(answers)
+    chunks = zip(
+        dataset.images.to(device).split(IMAGES_AT_ONCE),
+        dataset.digits.to(device).split(IMAGES_AT_ONCE),
+        strict=True,
+    )
+    with evaluation_mode(model):
+        return concatenate([predict_pairs(model, images.float() / 255, digits) for images, digits in chunks])
 
 
 def evaluate(model: Adder, dataset: MNISTAdder) -> Metrics:
-    """Count how often a model is right on all pairs of a split; see :func:`answer`."""
-    return compute_metrics(answer(model, dataset), dataset.digits)
+    """Count how often a model is right on all pairs of a split; see :func:`predict_split`."""
+    return compute_metrics(predict_split(model, dataset), dataset.digits)
 
 
 def evaluate_run(
@@ -52,11 +55,16 @@ def evaluate_run(
 ) -> Metrics:
     """Load a run's weights and the dataset it was trained on, and evaluate on ``split``.
 
-    With ``augment`` each image is also asked about moved by a pixel to each side, and the mean counts.
+    Args:
+        run: a finished run.
+        split: whose images are counted.
+        data_dir: where the dataset's files are; see :func:`mnist_adder.data.load_images`.
+        augment: test-time augmentation: predict each image also shifted by a pixel to each side, and take
+            the mean.
 
     Raises:
-        DataError: the dataset cannot be had.
-        RunError: the dataset's content is not the one the run was trained on, or ``split`` was trained on.
+        DataError: the dataset cannot be loaded.
+        RunError: the run was trained on another version of the dataset, or on ``split`` itself.
     """
     if split == "validation" and run.config.recipe.train_on == "all":
         raise RunError(

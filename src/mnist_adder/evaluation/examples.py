@@ -1,7 +1,6 @@
-"""Pairs worth looking at: some as they come, and the mistakes the model was surest of.
+"""Pairs worth looking at: the first ones of a split, and the mistakes the model was most confident of.
 
-A model, a dataset and its answers come in; Examples go out, which a run keeps so that reports need
-neither the dataset nor the model.
+A run keeps them, so that a report needs neither the dataset nor the weights.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from torch import Tensor
 from mnist_adder.data import MNISTAdder
 from mnist_adder.evaluation.metrics import PairPredictions
 from mnist_adder.models import Adder
+from mnist_adder.models.base import evaluation_mode
 from mnist_adder.types import NUMBERS
 
 COUNT = 24
@@ -23,7 +23,7 @@ COUNT = 24
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """M pairs of the test split with what was answered; all tensors are on the CPU."""
+    """M pairs of the test split and what the model predicted for them; all tensors are on the CPU."""
 
     images: Tensor  # (M, 28, 28) uint8
     numbers: Tensor  # (M,) int64, 0..9
@@ -32,7 +32,7 @@ class Examples:
     sum_probabilities: Tensor  # (M, 19) float32
 
     def to_tensors(self, prefix: str) -> dict[str, Tensor]:
-        """The five tensors under names with a prefix, for a file."""
+        """The five tensors, for a file, their names preceded by ``prefix``."""
         return {f"{prefix}{field.name}": getattr(self, field.name).contiguous() for field in fields(self)}
 
     @classmethod
@@ -46,43 +46,39 @@ class Examples:
 
 
 def pick_samples(model: Adder, dataset: MNISTAdder) -> Examples:
-    """The split's first pairs of an image and a number, the numbers taking turns."""
+    """The split's first images, each with another number."""
     rows = torch.arange(min(COUNT, len(dataset.digits)))
-    return _ask(model, dataset, rows, rows * 7 % NUMBERS)
+    return _predict(model, dataset, rows, rows * 7 % NUMBERS)
 
 
-def pick_mistakes(model: Adder, dataset: MNISTAdder, answers: PairPredictions) -> Examples:
-    """The pairs that were answered wrong with the highest confidence, each image once, the surest first.
+def pick_mistakes(model: Adder, dataset: MNISTAdder, predictions: PairPredictions) -> Examples:
+    """The wrong predictions of the highest confidence, each image once, the most confident first.
 
-    A pair's confidence is that of the wrong answer, and of the surer one if both are wrong. Where an image
-    is misread alike with several numbers, these take turns.
+    If digit and sum of a pair are both wrong, the higher of the two confidences counts.
     """
-    numbers = torch.arange(NUMBERS)
-    truth = dataset.digits.cpu().unsqueeze(1)
-    wrong_digit, wrong_sum = answers.digits.cpu() != truth, answers.sums.cpu() != truth + numbers
-    confidence = torch.maximum(
-        torch.where(wrong_digit, answers.digit_confidences.cpu(), -1.0),
-        torch.where(wrong_sum, answers.sum_confidences.cpu(), -1.0),
-    )
-    surest = confidence.max(1).values
-    rows = surest.argsort(descending=True, stable=True)[:COUNT]
-    rows = rows[surest[rows] >= 0]
-    as_sure = confidence[rows] > surest[rows].unsqueeze(1) - 1e-4
-    turn = (
-        numbers - 3 * torch.arange(len(rows)).unsqueeze(1)
-    ) % NUMBERS  # (M, 10): 0 for the one whose turn it is
-    return _ask(model, dataset, rows, turn.masked_fill(~as_sure, NUMBERS).argmin(1))
+    numbers, digits = torch.arange(NUMBERS), dataset.digits.cpu().unsqueeze(1)
+    digit_wrong, sum_wrong = predictions.digits.cpu() != digits, predictions.sums.cpu() != digits + numbers
+    confidences = torch.maximum(
+        torch.where(digit_wrong, predictions.digit_confidences.cpu(), -1.0),
+        torch.where(sum_wrong, predictions.sum_confidences.cpu(), -1.0),
+    )  # (N, 10), -1 for a pair without a mistake
+    highest = confidences.max(1).values
+    rows = highest.argsort(descending=True, stable=True)[:COUNT]
+    rows = rows[highest[rows] >= 0]
+    # An image is often misread with all ten numbers alike. Then the k-th one is shown with the number 3 k
+    # modulo 10, or the next number with which it is misread, so that not all are shown with the number 0.
+    tied = confidences[rows] > highest[rows].unsqueeze(1) - 1e-4
+    steps = (numbers - 3 * torch.arange(len(rows)).unsqueeze(1)) % NUMBERS  # (M, 10), from 3 k to each number
+    return _predict(model, dataset, rows, steps.masked_fill(~tied, NUMBERS).argmin(1))
 
 
 @torch.no_grad()
-def _ask(model: Adder, dataset: MNISTAdder, rows: Tensor, numbers: Tensor) -> Examples:
+def _predict(model: Adder, dataset: MNISTAdder, rows: Tensor, numbers: Tensor) -> Examples:
     device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
     images, digits = dataset.images[rows.to(dataset.device)], dataset.digits[rows.to(dataset.device)]
-    outputs = model(images.to(device).float() / 255, numbers.to(device))
-    sum_probabilities = model.sum_probabilities(outputs)
-    model.train(was_training)
+    with evaluation_mode(model):
+        outputs = model(images.to(device).float() / 255, numbers.to(device))
+        sum_probabilities = model.sum_probabilities(outputs)
     return Examples(
         images=images.squeeze(1).cpu(),
         numbers=numbers.cpu(),

@@ -1,7 +1,6 @@
-"""Asking a model about images with all ten numbers, and counting how often it is right.
+"""What a model predicts for images with all ten numbers, and how often that is right.
 
-Images and their digits come in, PairPredictions go out of ``ask``, Metrics out of ``measure``. Training uses
-both after every epoch, ``evaluate`` on the test images.
+Training counts with this after every epoch, :mod:`mnist_adder.evaluation.evaluate` on the test images.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ from mnist_adder.models import Adder
 from mnist_adder.types import DIGITS, NUMBERS, SUMS
 
 BINS = 15
-"""Of confidence, equally wide, for reliability; as many as the source of calibration_error has."""
+"""Equally wide bins of confidence for reliability, as many as the source of calibration_error uses."""
 
 
 class PairPredictions(NamedTuple):
-    """What a model answered to N images, each with the numbers 0..9: row i, column n is one pair."""
+    """What a model predicts for N images with the numbers 0..9: row i, column n is one pair."""
 
-    digits: Tensor  # (N, 10) int64, the digit answered
-    sums: Tensor  # (N, 10) int64, the sum answered
-    digit_confidences: Tensor  # (N, 10) float32, the probability that the digit answered was given
-    sum_confidences: Tensor  # (N, 10) float32, the same of the sum
+    digits: Tensor  # (N, 10) int64
+    sums: Tensor  # (N, 10) int64
+    digit_confidences: Tensor  # (N, 10) float32, the probability of the predicted digit
+    sum_confidences: Tensor  # (N, 10) float32, the probability of the predicted sum
     digit_losses: Tensor  # () float32, total of the digit's loss over the 10 N pairs
     sum_losses: Tensor  # () float32, total of the sum's loss
 
@@ -40,8 +39,8 @@ class Metrics:
     joint_accuracy: float  # both right on the same pair
     mean_accuracy: float  # (digit + sum) / 2, as some published solutions score
     product_accuracy: float  # digit * sum, as others do
-    digit_consistency: float  # fraction of images whose digit answer is the same for all ten numbers
-    inconsistency: float  # how often the sum answered is not the digit answered plus the number
+    digit_consistency: float  # fraction of images with the same predicted digit for all ten numbers
+    inconsistency: float  # how often the predicted sum is not the predicted digit plus the number
     digit_loss: float
     sum_loss: float
     digit_calibration_error: float  # mean distance of confidence from accuracy, over the bins below
@@ -50,13 +49,13 @@ class Metrics:
     sum_reliability: list[list[float]]
     joint_accuracy_by_number: list[float]  # 10
     inconsistency_by_number: list[float]  # 10
-    digit_confusion: list[list[int]]  # 10 x 10 pairs: row = true digit, column = answer
-    sum_confusion: list[list[int]]  # 19 x 19 pairs: row = true sum, column = answer
+    digit_confusion: list[list[int]]  # 10 x 10 pairs: row = true digit, column = predicted
+    sum_confusion: list[list[int]]  # 19 x 19 pairs: row = true sum, column = predicted
 
 
 @torch.no_grad()
-def ask(model: Adder, images: Tensor, digits: Tensor) -> PairPredictions:
-    """Ask about every image with each of the ten numbers; each image is encoded once.
+def predict_pairs(model: Adder, images: Tensor, digits: Tensor) -> PairPredictions:
+    """Predict digit and sum of every image with each of the ten numbers; each image is encoded once.
 
     Args:
         model: in evaluation mode, on the images' device.
@@ -70,11 +69,11 @@ def ask(model: Adder, images: Tensor, digits: Tensor) -> PairPredictions:
     with torch.autocast(images.device.type, enabled=False):  # heads are float32, in training's validation too
         outputs = model.combine(features.repeat_interleave(NUMBERS, 0), numbers)
         losses = model.losses(outputs, true_digits, true_digits + numbers)
-    digit_confidences, said_digits = outputs.digit_logits.softmax(1).max(1)
-    sum_confidences, said_sums = model.sum_probabilities(outputs).max(1)
+    digit_confidences, predicted_digits = outputs.digit_logits.softmax(1).max(1)
+    sum_confidences, predicted_sums = model.sum_probabilities(outputs).max(1)
     return PairPredictions(
-        said_digits.view(count, NUMBERS),
-        said_sums.view(count, NUMBERS),
+        predicted_digits.view(count, NUMBERS),
+        predicted_sums.view(count, NUMBERS),
         digit_confidences.view(count, NUMBERS),
         sum_confidences.view(count, NUMBERS),
         losses.digit * len(numbers),
@@ -82,28 +81,26 @@ def ask(model: Adder, images: Tensor, digits: Tensor) -> PairPredictions:
     )
 
 
-def gather(pieces: list[PairPredictions]) -> PairPredictions:
-    """One PairPredictions from those to pieces of the images, in their order."""
-    columns = list(zip(*pieces, strict=True))
+def concatenate(parts: list[PairPredictions]) -> PairPredictions:
+    """The predictions for all images, from those for parts of them, in the order of the parts."""
+    columns = list(zip(*parts, strict=True))
     return PairPredictions(
         *map(torch.cat, columns[:4]), *(torch.stack(losses).sum() for losses in columns[4:])
     )
 
 
-def compute_metrics(answers: PairPredictions, digits: Tensor) -> Metrics:
-    """Count over the answers to N images and their true digits (N,), on any device."""
-    said_digits, said_sums = answers.digits, answers.sums
-    digits = digits.to(said_digits.device)
-    numbers = torch.arange(NUMBERS, device=digits.device)
-    true_digits = digits.unsqueeze(1).expand_as(said_digits)
+def compute_metrics(predictions: PairPredictions, digits: Tensor) -> Metrics:
+    """Count over the predictions for N images with the true digits (N,), on any device."""
+    numbers = torch.arange(NUMBERS, device=predictions.digits.device)
+    true_digits = digits.to(numbers.device).unsqueeze(1).expand_as(predictions.digits)
     true_sums = true_digits + numbers
-    digit_right, sum_right = said_digits == true_digits, said_sums == true_sums
+    digit_right, sum_right = predictions.digits == true_digits, predictions.sums == true_sums
     joint_right = digit_right & sum_right
-    contradicted = said_sums != said_digits + numbers
+    inconsistent = predictions.sums != predictions.digits + numbers
     digit_accuracy, sum_accuracy = _fraction(digit_right), _fraction(sum_right)
-    digit_reliability = reliability(answers.digit_confidences, digit_right)
-    sum_reliability = reliability(answers.sum_confidences, sum_right)
-    pairs = said_digits.numel()
+    digit_reliability = reliability(predictions.digit_confidences, digit_right)
+    sum_reliability = reliability(predictions.sum_confidences, sum_right)
+    pairs = digit_right.numel()
     return Metrics(
         pairs=pairs,
         digit_accuracy=digit_accuracy,
@@ -111,31 +108,31 @@ def compute_metrics(answers: PairPredictions, digits: Tensor) -> Metrics:
         joint_accuracy=_fraction(joint_right),
         mean_accuracy=(digit_accuracy + sum_accuracy) / 2,
         product_accuracy=digit_accuracy * sum_accuracy,
-        digit_consistency=_fraction((said_digits == said_digits[:, :1]).all(1)),
-        inconsistency=_fraction(contradicted),
-        digit_loss=answers.digit_losses.item() / pairs,
-        sum_loss=answers.sum_losses.item() / pairs,
+        digit_consistency=_fraction((predictions.digits == predictions.digits[:, :1]).all(1)),
+        inconsistency=_fraction(inconsistent),
+        digit_loss=predictions.digit_losses.item() / pairs,
+        sum_loss=predictions.sum_losses.item() / pairs,
         digit_calibration_error=calibration_error(digit_reliability),
         sum_calibration_error=calibration_error(sum_reliability),
         digit_reliability=digit_reliability,
         sum_reliability=sum_reliability,
         joint_accuracy_by_number=[_fraction(column) for column in joint_right.T],
-        inconsistency_by_number=[_fraction(column) for column in contradicted.T],
-        digit_confusion=_confusion(true_digits, said_digits, DIGITS),
-        sum_confusion=_confusion(true_sums, said_sums, SUMS),
+        inconsistency_by_number=[_fraction(column) for column in inconsistent.T],
+        digit_confusion=_confusion(true_digits, predictions.digits, DIGITS),
+        sum_confusion=_confusion(true_sums, predictions.sums, SUMS),
     )
 
 
 def reliability(confidences: Tensor, right: Tensor) -> list[list[float]]:
-    """How right the answers of each confidence are.
+    """How often predictions of each confidence are right.
 
     Args:
         confidences: any shape, float in [0, 1].
         right: the same shape, bool.
 
     Returns:
-        For each of 15 equally wide bins of confidence ``[answers in it, their mean confidence, the fraction
-        of them that is right]``; zeros for an empty bin.
+        For each of 15 equally wide bins of confidence ``[predictions in it, their mean confidence, the
+        fraction of them that is right]``; zeros for an empty bin.
     """
     confidences, right = confidences.flatten().cpu().double(), right.flatten().cpu().double()
     places = (confidences * BINS).long().clamp(0, BINS - 1)
@@ -146,20 +143,19 @@ def reliability(confidences: Tensor, right: Tensor) -> list[list[float]]:
 
 
 def calibration_error(table: list[list[float]]) -> float:
-    """Expected calibration error, in [0, 1]: the bins' |accuracy - confidence|, weighted by their answers.
+    """Expected calibration error, in [0, 1]: the bins' |accuracy - confidence|, weighted by their size.
 
     Source: Guo et al. 2017, On Calibration of Modern Neural Networks, arXiv:1706.04599, equation 3.
     """
-    return sum(n * abs(accuracy - confidence) for n, confidence, accuracy in table) / sum(
-        n for n, *_ in table
-    )
+    distances = sum(count * abs(accuracy - confidence) for count, confidence, accuracy in table)
+    return distances / sum(count for count, *_ in table)
 
 
 def _fraction(right: Tensor) -> float:
     return int(right.sum()) / right.numel()  # counted in whole numbers: exact, and the same everywhere
 
 
-def _confusion(true: Tensor, said: Tensor, classes: int) -> list[list[int]]:
-    cells = torch.bincount((true * classes + said).flatten(), minlength=classes * classes)
+def _confusion(true: Tensor, predicted: Tensor, classes: int) -> list[list[int]]:
+    cells = torch.bincount((true * classes + predicted).flatten(), minlength=classes * classes)
     table: list[list[int]] = cells.view(classes, classes).tolist()
     return table

@@ -1,7 +1,4 @@
-"""The models: one network a file, found by looking.
-
-A name goes in, a class or a fresh network comes out. Training, evaluation and inference ask here.
-"""
+"""The models: one network a file, found by their files' names."""
 
 from __future__ import annotations
 

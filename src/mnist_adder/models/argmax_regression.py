@@ -19,12 +19,10 @@ class ArgmaxRegression(Adder):
     activation since addition is linear. No gradient passes the argmax, so the classifier learns from the
     digit's loss alone and the head from the sum's.
 
-    Mended: the published loop drew every batch from a new shuffled iterator (``next(iter(loader))``), so
-    an epoch was a sample with repeats, and scored itself on that; a reshape to (32, 1) fixed the batch
-    size; a regression above 18 or below 0 now reads as the nearest sum that exists. Optimizer, learning
-    rate and batch size were not published in prose and are ours.
-
-    The title of one of its two publications speaks of backpropagation worked out in a spreadsheet.
+    Fixed: the published loop drew every batch from a new shuffled iterator (``next(iter(loader))``), so an
+    epoch was a sample with repeats, and scored itself on that; a reshape to (32, 1) fixed the batch size; a
+    regression above 18 or below 0 now reads as the nearest sum there is. Optimizer, learning rate and batch
+    size were not published and are ours.
     """
 
     recipe = Recipe(epochs=10, batch_size=128, learning_rate=3e-3)

@@ -21,12 +21,12 @@ class BinarySum(Adder):
     questions. No layer has a bias. Both answers come from the joined features, so the digit answer can
     change with the number.
 
-    Mended: softmax came before cross-entropy, which applies its own; the number 9 was never drawn
-    (``randint(0, 9)`` leaves it out); the count of correct sums stayed 0; five bits can also say 19..31,
-    which are no sums: the answer is now the most probable of 0..18. Weights start as layers without bias
-    before a ReLU need it (He), or the image's features drown in the number's. The bits' losses are added
-    up, not averaged (``sum_weight`` 5), and each image is asked with all ten numbers in a step, since five
-    epochs are few to learn carries in. Optimizer and batch size were not published and are ours.
+    Fixed: softmax came before cross-entropy, which applies its own; the number 9 was never drawn
+    (``randint(0, 9)`` leaves it out); the count of correct sums stayed 0; five bits can also say 19..31, so
+    the answer is now the most probable of 0..18. He initialisation keeps the number's features from drowning
+    the image's. The bits' losses are summed, not averaged (``sum_weight`` 5), and a step pairs each image
+    with all ten numbers, since five epochs are few to learn carries in. Optimizer and batch size were not
+    published and are ours.
     """
 
     recipe = Recipe(
@@ -75,7 +75,7 @@ class BinarySum(Adder):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     def encode(self, images: Tensor) -> Tensor:
-        """Features (B, 256). The pixels stay in [0, 1], as published: their mean and scale are not used."""
+        """Features (B, 256). The pixels are not normalised, as published."""
         features: Tensor = self.image_features(images)
         return features
 

@@ -1,7 +1,7 @@
-"""An ensemble: several trained networks of one model that answer together, by the mean of what they think.
+"""An ensemble: trained networks that answer by the mean of their probabilities.
 
-Models come in, one Adder comes out, so that evaluation, export and prediction need not know. A network may
-also be asked about the same image several times, moved a little: test-time augmentation.
+It is an Adder itself, so that evaluation, export and prediction need not know. A network may also be asked
+about the same image several times, shifted a little: test-time augmentation.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from mnist_adder.models.base import Adder
 from mnist_adder.types import DIGITS, Losses, Outputs
 
 STILL = ((0, 0),)
-"""The image as it is."""
+"""No shift."""
 SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
-"""What test-time augmentation asks about: the image, and moved by a pixel to each side (x, y)."""
+"""Of test-time augmentation: none, and one pixel to each side (x, y)."""
 
 
 class Ensemble(Adder):
     """The mean of the members' digit probabilities, and of their sum probabilities.
 
-    Members are trained one by one, each alone; the ensemble itself is not trained.
+    Members are trained alone; the ensemble itself is not trained.
 
     Args:
         members: trained networks of one model.
-        shifts: ask each member about the image moved by so many pixels (x, y).
+        shifts: of the image that each member sees, in pixels (x, y).
     """
 
     def __init__(self, members: Sequence[Adder], shifts: Sequence[tuple[int, int]] = STILL) -> None:
@@ -49,7 +49,7 @@ class Ensemble(Adder):
             outputs = member.combine(part, numbers)
             digits.append(outputs.digit_logits.softmax(1))
             sums.append(member.sum_probabilities(outputs))
-        mean_digit = torch.stack(digits).mean(0).reshape(-1, DIGITS)  # said aloud, or ONNX loses the width
+        mean_digit = torch.stack(digits).mean(0).reshape(-1, DIGITS)  # explicit, or ONNX loses the width
         return Outputs(_log(mean_digit), torch.stack(sums).mean(0))
 
     def losses(self, outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:

@@ -17,8 +17,8 @@ class LogitMLP(Adder):
     The sum's loss reaches the convolutions through the logits; the digit answer cannot depend on the
     number.
 
-    Mended: the published loop looked at test accuracy after every epoch and had no held-out images;
-    evaluation drew one random number per image instead of asking all ten. Optimizer and learning rate were
+    Fixed: the published loop looked at test accuracy after every epoch and had no held-out images;
+    evaluation drew one random number per image instead of all ten. Optimizer and learning rate were
     not published and are ours.
     """
 
@@ -55,7 +55,7 @@ class LogitMLP(Adder):
         self.head = nn.Sequential(nn.Linear(DIGITS + NUMBERS, 128), nn.ReLU(), nn.Linear(128, SUMS))
 
     def encode(self, images: Tensor) -> Tensor:
-        """Digit logits (B, 10). The pixels stay in [0, 1], as published."""
+        """Digit logits (B, 10). The pixels are not normalised, as published."""
         logits: Tensor = self.classifier(images)
         return logits
 

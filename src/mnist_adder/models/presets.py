@@ -1,7 +1,6 @@
-"""Presets: networks of ``exact-sum`` for other ends than the default, each with the recipe that suits it.
+"""Presets: other networks of ``exact-sum``, each with its recipe.
 
-A name goes in, a network and a recipe come out. Their recipes are final: chosen on the held-out images, they
-train on all of them.
+The recipes are final: they were chosen on held-out images and train on all of them.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from mnist_adder.models.recipe import Recipe
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """What ``train --preset`` means by a name."""
+    """A network and how it is trained."""
 
     purpose: str  # in a few words
     network: Callable[[], nn.Module]  # normalised images (B, 1, 28, 28) to digit logits (B, 10)

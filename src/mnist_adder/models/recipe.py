@@ -1,7 +1,7 @@
 """A recipe: everything about training that belongs to a model, as one frozen value.
 
-Models declare one, ``--set key=value`` overrides single settings, training follows it, and the run's
-config.json records it.
+Each model declares one in its file, ``--set key=value`` overrides single settings, and config.json records
+it.
 """
 
 from __future__ import annotations
@@ -9,71 +9,60 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
 
 from mnist_adder.errors import ModelError
 
+_Fraction = Annotated[float, Field(ge=0, lt=1)]
+_Weight = Annotated[float, Field(ge=0)]
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(allow_inf_nan=False, extra="forbid"))
 class Recipe:
     """How to train a model.
 
     Raises:
-        ModelError: a setting is out of its range.
+        pydantic.ValidationError: a setting is out of its range.
     """
 
-    epochs: int
-    train_on: Literal["train", "all"] = "train"  # all: the held-out validation images too, for a last run
-    batch_size: int = 256  # images a step
-    numbers_per_image: int = 1  # each image of a batch is asked with so many numbers at once
+    epochs: Annotated[int, Field(ge=1, lt=2**31)]
+    train_on: Literal["train", "all"] = "train"  # all: the validation images too, for a final run
+    batch_size: Annotated[int, Field(ge=2, lt=2**31)] = 256  # batch normalisation needs 2
+    numbers_per_image: Annotated[int, Field(ge=1, le=10)] = 1  # each image is paired with so many at once
     optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
-    learning_rate: float  # the highest one, under onecycle
-    momentum: float = 0.9  # adamw: its first beta
-    weight_decay: float = 0.0
+    learning_rate: Annotated[float, Field(gt=0)]  # the highest one, under onecycle
+    momentum: _Fraction = 0.9  # adamw: its first beta
+    weight_decay: _Weight = 0.0
     schedule: Literal["onecycle", "constant"] = "onecycle"
-    warmup_fraction: float = 0.25  # fraction of the steps in which onecycle climbs
-    digit_weight: float = 1.0  # of the digit's loss in the total
-    sum_weight: float = 1.0  # of the sum's loss in the total
-    label_smoothing: float = 0.0  # of the digits: what is shared out among all ten; sums stay as they are
-    weight_averaging: Literal["none", "ema", "swa"] = "none"  # of the weights, over the steps
-    ema_decay: float = 0.99  # ema: what remains of the average after a step
-    swa_start: float = 0.75  # swa: fraction of the epochs after which averaging begins
-    patience: int = 0  # stop after so many epochs without a better validation accuracy; 0: never
-    rotation_degrees: float = 0.0  # augmentation: drawn from -this..this for each image
-    translation_pixels: float = 0.0
-    scale: float = 0.0  # 0.1: from 0.9 to 1.1 times the size
-    shear_degrees: float = 0.0
-    elastic_sigma: float = 0.0  # standard deviation of an elastic distortion
-    stroke_jitter: float = 0.0  # strokes wider or narrower by up to this on either side
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"  # between pixels; bicubic blurs less
+    warmup_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.25  # of the steps, in which onecycle climbs
+    digit_weight: _Weight = 1.0  # of the digit's loss in the total
+    sum_weight: _Weight = 1.0  # of the sum's loss in the total
+    label_smoothing: _Fraction = 0.0  # of the digit's targets; the sum's stay as they are
+    weight_averaging: Literal["none", "ema", "swa"] = "none"  # over the steps
+    ema_decay: _Fraction = 0.99
+    swa_start: _Fraction = 0.75  # fraction of the training after which averaging begins
+    patience: Annotated[int, Field(ge=0, lt=2**31)] = (
+        0  # epochs without a better validation accuracy; 0: never
+    )
+    rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 0.0  # augmentation, see data.augment
+    translation_pixels: Annotated[float, Field(ge=0, le=14)] = 0.0
+    scale: _Fraction = 0.0  # 0.1: from 0.9 to 1.1 times the size
+    shear_degrees: Annotated[float, Field(ge=0, le=60)] = 0.0
+    elastic_sigma: Annotated[float, Field(ge=0, le=14)] = 0.0  # pixels, of an elastic distortion
+    stroke_jitter: Annotated[float, Field(ge=0, le=1)] = 0.0  # strokes wider or narrower
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"  # bicubic blurs less
 
-    def __post_init__(self) -> None:
-        for name, kind in get_type_hints(type(self)).items():
-            self._check_kind(name, kind, getattr(self, name))
-        self._check("epochs", self.epochs >= 1, "at least 1")
-        self._check("numbers_per_image", 1 <= self.numbers_per_image <= 10, "1..10")
-        self._check("patience", not (self.patience and self.train_on == "all"), "0 where train_on is all")
-        self._check("batch_size", self.batch_size >= 2, "at least 2, which batch normalisation needs")
-        self._check("patience", self.patience >= 0, "0 (never stop early) or more")
-        self._check("learning_rate", self.learning_rate > 0, "above 0")
-        for name in ("momentum", "ema_decay", "swa_start", "label_smoothing"):
-            self._check(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
-        self._check("warmup_fraction", 0 < self.warmup_fraction < 1, "between 0 and 1")
-        for name in ("weight_decay", "digit_weight", "sum_weight"):
-            self._check(name, getattr(self, name) >= 0, "0 or more")
-        self._check("sum_weight", self.digit_weight + self.sum_weight > 0, "above 0 if digit_weight is 0")
-        for name, top in (
-            ("rotation_degrees", 180),
-            ("translation_pixels", 14),
-            ("shear_degrees", 60),
-            ("elastic_sigma", 14),
-            ("stroke_jitter", 1),
-        ):
-            self._check(name, 0 <= getattr(self, name) <= top, f"0..{top}")
-        self._check("scale", 0 <= self.scale < 1, "at least 0 and below 1")
+    @model_validator(mode="after")
+    def _check_together(self) -> Recipe:
+        if self.digit_weight + self.sum_weight == 0:
+            raise ValueError("sum_weight must be above 0 if digit_weight is 0")
+        if self.patience and self.train_on == "all":
+            raise ValueError("patience must be 0 if train_on is all: no images are held out then")
+        return self
 
     def scaled_to(self, images: int) -> Recipe:
         """This recipe for a training set of ``images``; recipes are written for MNIST's 55,000.
@@ -91,40 +80,22 @@ class Recipe:
         """This recipe with some settings changed: numbers, or text as in ``--set epochs=3``.
 
         Raises:
-            ModelError: there is no such setting, or the text is not of its kind.
+            ModelError: there is no such setting, or its value is of the wrong kind or out of range.
         """
-        kinds = get_type_hints(type(self))
-        return dataclasses.replace(
-            self, **{name: _parse(name, value, kinds) for name, value in settings.items()}
-        )
-
-    def _check(self, name: str, holds: bool, allowed: str) -> None:
-        if not holds:
-            raise ModelError(f"{name} is {getattr(self, name)}, but must be {allowed}.")
-
-    def _check_kind(self, name: str, kind: Any, value: Any) -> None:
-        if get_origin(kind) is Literal:
-            self._check(name, value in get_args(kind), "one of " + ", ".join(get_args(kind)))
-        elif kind is int:
-            is_whole = isinstance(value, int) and not isinstance(value, bool)
-            self._check(name, is_whole and abs(value) < 2**31, "a whole number below 2 ** 31")
-        else:
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            is_finite = is_number and abs(value) <= sys.float_info.max  # whole numbers may be larger still
-            self._check(name, is_finite, "a finite number")
+        for name in settings:
+            if name not in vars(self):
+                near = difflib.get_close_matches(name, vars(self), n=1)
+                hint = f" Did you mean {near[0]}?" if near else ""
+                raise ModelError(f"There is no setting {name!r}.{hint} There are: {', '.join(vars(self))}.")
+        try:
+            return TypeAdapter(Recipe).validate_python({**vars(self), **settings})
+        except ValidationError as error:
+            raise ModelError(f"{explain(error)}.") from None
 
 
-def _parse(name: str, value: str | float, kinds: Mapping[str, Any]) -> Any:
-    if name not in kinds:
-        near = difflib.get_close_matches(name, kinds, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise ModelError(f"There is no setting {name!r}.{hint} There are: {', '.join(kinds)}.")
-    if not isinstance(value, str):
-        return value
-    try:
-        if kinds[name] is int:
-            return int(value)
-        return float(value) if kinds[name] is float else value
-    except ValueError:
-        kind = "a whole number" if kinds[name] is int else "a number"
-        raise ModelError(f"{name} is {value!r}, but must be {kind}.") from None
+def explain(error: ValidationError) -> str:
+    """The first thing that is wrong: ``epochs is 0: it should be greater than or equal to 1``."""
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    said = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+    return f"{name} is {first['input']!r:.40}: {said}" if name else said

@@ -17,10 +17,10 @@ class SharedTrunk(Adder):
     The backbone ends in global average pooling and a 1x1 convolution to 20 channels. Two heads without
     bias, 60-10 and 60-19, read the same 60 values, so the digit answer can change with the number.
 
-    The backbone's inner layers were not published: these have the published size (9.9 K of 17.3 K in
-    all, which also says that the two trunk layers are linear without bias and batch-normalised).
+    The backbone's inner layers were not published. These have the published size, 9.9 K of 17.3 K in all; it
+    also tells that the two trunk layers have no bias and are batch-normalised.
 
-    Mended: joint accuracy was the product of two accuracies; 16 of the 10,000 test images were dropped
+    Fixed: joint accuracy was the product of two accuracies; 16 of the 10,000 test images were dropped
     with the last, short batch.
     """
 

@@ -14,7 +14,7 @@ import torch
 
 from mnist_adder import models
 from mnist_adder.errors import RunError
-from mnist_adder.evaluation import Examples
+from mnist_adder.evaluation.examples import Examples
 from mnist_adder.models.summary import ModelSummary, summarize
 from mnist_adder.reproduce import command
 from mnist_adder.runs import Run

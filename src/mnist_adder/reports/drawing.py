@@ -1,6 +1,6 @@
 """The drawing of a network: two lanes, one for each input, the place where they meet, two answers.
 
-An ModelSummary comes in, a Figure goes out. All measures are inches, y downwards from the top.
+All measures are inches, y downwards from the top.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from mnist_adder.evaluation import Examples
+from mnist_adder.evaluation.examples import Examples
 from mnist_adder.reports.style import (
     GRID,
     INK,

@@ -1,11 +1,10 @@
 """How a model hangs together: which step follows which, where the inputs meet, where the answers come out.
 
-A ModelSummary comes in, a Plan goes out, for ``drawing`` to draw. A step is a layer that computes, with what
-only shapes or normalises what it gives.
+``drawing`` draws the plan. A step is a layer that computes, with what only shapes or normalises its output.
 
-An summary says what each layer reads and its shapes, not whose output it takes. That is told here by the
-shapes: a layer follows the latest one, of those that read the same, whose output has its input's shape. So
-two heads side by side are found; an addition across layers is not seen.
+A ModelSummary says what each layer reads and its shapes, not whose output it takes. That is inferred here
+from the shapes: a layer follows the latest one, of those that read the same, whose output has its input's
+shape. So two heads side by side are found; an addition across layers is not seen.
 """
 
 from __future__ import annotations

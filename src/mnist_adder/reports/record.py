@@ -1,25 +1,27 @@
-"""Writing a comparison down: a table in words and figures, two plots, and the results behind them.
+"""Saving a comparison: a page with its table and two plots, and the results behind them.
 
-A Comparison comes in, a folder of files goes out; everything published about models is read from it.
+Everything that is published about the models is read from the folder that this writes.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation.compare import Comparison, Row
-from mnist_adder.evaluation.findings import findings
 from mnist_adder.reports.comparison import accuracy_against_parameters, accuracy_against_seconds
 from mnist_adder.reports.render import png
+from mnist_adder.runs import network_name
 from mnist_adder.safe_io import write_bytes, write_json, write_text
 
 
 def save_comparison(comparison: Comparison, folder: Path) -> Path:
-    """Write comparison.md, comparison.json, two plots, and each run's results as ``runs/MODEL-seedN.json``.
+    """Write comparison.md, comparison.json, two plots, and each run's results as ``runs/NAME-seedN.json``.
 
     Args:
         comparison: from :func:`mnist_adder.evaluation.compare.compare`.
@@ -34,12 +36,11 @@ def save_comparison(comparison: Comparison, folder: Path) -> Path:
     try:
         (folder / "runs").mkdir(parents=True, exist_ok=True)
         for result in comparison.runs:
-            write_json(folder / "runs" / f"{result['model']}-seed{result['seed']}.json", result)
+            write_json(folder / "runs" / f"{_file_name(result)}.json", result)
         write_json(
             folder / "comparison.json",
             {
                 "rows": [dataclasses.asdict(row) for row in comparison.rows],
-                "findings": [dataclasses.asdict(finding) for finding in findings(comparison)],
                 "protocol": comparison.protocol,
                 "commits": comparison.commits,
             },
@@ -50,6 +51,11 @@ def save_comparison(comparison: Comparison, folder: Path) -> Path:
     save_figure(accuracy_against_parameters(comparison.rows), folder / "parameters.png")
     save_figure(accuracy_against_seconds(comparison.rows), folder / "seconds.png")
     return folder / "comparison.md"
+
+
+def _file_name(result: dict[str, Any]) -> str:
+    """``exact-sum-tiny-seed0``: model, preset and seed, without what a shell would have to quote."""
+    return re.sub(r"[^a-z0-9]+", "-", f"{network_name(result)}-seed{result['seed']}")
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -66,9 +72,9 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def comparison_table(comparison: Comparison) -> str:
-    """The models side by side as a Markdown table, and below it what they ran on."""
+    """The models side by side as a Markdown table, and below it what was counted and on which machine."""
     lines = [
-        "| model | parameters | multiply-adds | epochs | seconds | digit | sum | both | inconsistencies |",
+        "| model | parameters | multiply-adds | epochs | seconds | digit | sum | both | inconsistent |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     lines += [_line(row) for row in comparison.rows]
@@ -81,7 +87,7 @@ def _legend(comparison: Comparison) -> str:
     threads = f"{about['threads']} thread{'s' * (about['threads'] > 1)}"
     return (
         f"Percent of all {about['pairs']:,} test pairs, counted; mean ± standard deviation of {runs} on "
-        f"{about['dataset']}. Both: digit and sum right on the same pair. Contradictions: the sum answered "
+        f"{about['dataset']}. Both: digit and sum right on the same pair. Inconsistent: the sum answered "
         "is not the digit answered plus the number. Multiply-adds of one pair. Seconds of training with "
         f"{threads} of {about['device']}, {about['precision']}, PyTorch {about['versions']['torch']}."
     )
@@ -95,18 +101,12 @@ def _line(row: Row) -> str:
     )
 
 
-def comparison_words(comparison: Comparison) -> str:
-    """What the comparison says, as Markdown paragraphs."""
-    return "\n\n".join(f"**{finding.question}** {finding.answer}" for finding in findings(comparison))
-
-
 def _page(comparison: Comparison) -> str:
     commits = ", ".join(commit[:12] for commit in comparison.commits) or "unknown"
     return (
         "# Comparison\n\n"
         f"{comparison_table(comparison)}\n\n"
-        f"{comparison_words(comparison)}\n\n"
         "![Joint accuracy against parameters](parameters.png)\n\n"
         "![Joint accuracy against seconds of training](seconds.png)\n\n"
-        f"Source commit: {commits}. Each run's results: `runs/`. In figures: `comparison.json`.\n"
+        f"Source commit: {commits}. Each run's results: `runs/`. The table as JSON: `comparison.json`.\n"
     )

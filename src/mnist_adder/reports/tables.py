@@ -1,7 +1,4 @@
-"""The tables of a report: what was measured, by epoch, by layer, by number.
-
-Contents come in; Facts and Tables go out, all text as a reader should see it.
-"""
+"""The tables of a report: what was measured, by epoch, by layer, by number; all cells are text."""
 
 from __future__ import annotations
 
@@ -46,7 +43,7 @@ _PERCENT = {
         "same digit for all numbers",
         "images whose digit answered does not depend on the number",
     ),
-    "inconsistency": ("inconsistencies", "pairs whose sum is not the digit answered plus the number"),
+    "inconsistency": ("inconsistent", "pairs whose sum is not the digit answered plus the number"),
     "digit_calibration_error": ("calibration error, digit", "how far confidence and accuracy lie apart"),
     "sum_calibration_error": ("calibration error, sum", "the same of the sum"),
 }
@@ -73,7 +70,7 @@ def facts(contents: Contents) -> list[Fact]:
     config = contents.run.config
     took = [
         ("pairs", "test pairs", f"{results['pairs']:,}", "every test image with each of the ten numbers"),
-        ("parameters", "parameters", f"{results['parameters']:,}", "numbers that training adjusts"),
+        ("parameters", "parameters", f"{results['parameters']:,}", "trainable"),
         ("multiply_adds", "multiply-adds", f"{results['multiply_adds']:,}", "to answer one pair"),
         ("epochs", "epochs", f"{epochs}", kept_words),
         ("train_seconds", "seconds of training", f"{results['train_seconds']:,.1f}", config.device),
@@ -102,10 +99,10 @@ def summary(labels: Sequence[str], contents: Sequence[Contents]) -> Table:
         )
     return Table(
         caption=f"Runs on {datasets}, the one with most pairs right first. Digit, sum, both and "
-        "inconsistencies are percent of all test pairs.",
+        "inconsistent are percent of all test pairs.",
         heads=[
             *["run", "seed", "parameters", "multiply-adds", "epochs", "seconds"],
-            *["digit", "sum", "both", "inconsistencies"],
+            *["digit", "sum", "both", "inconsistent"],
         ],
         rows=rows,
     )

@@ -1,15 +1,18 @@
-"""What happens beside the steps: the weights' average, metrics.csv and TensorBoard, stopping.
+"""What happens beside the steps: averaging the weights, writing metrics, stopping.
 
-Lightning calls the hooks; the recorder writes into the run, averaging changes the weights that are kept.
+Lightning calls the hooks of these callbacks.
 """
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
@@ -17,22 +20,25 @@ from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_avg_fn
 
 from mnist_adder.errors import DivergedError
-from mnist_adder.models import Recipe
+from mnist_adder.models import Adder, Recipe
 from mnist_adder.runs import Run
-from mnist_adder.training.divergence import check_losses, check_weights
-from mnist_adder.training.events import EventFile
 from mnist_adder.training.lit_module import AdderModule
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 TENSORBOARD = "tensorboard"
 """The folder of a run that holds TensorBoard's event files."""
+DIVERGED = 1e4
+"""A mean training loss, of digits or sums, above this has diverged: guessing gives 100 at most."""
 
 
 class Averaging(WeightAveraging):
     """Averages the weights over the steps, exponentially (ema) or evenly over the last part (swa).
 
-    The exponential average forgets faster at first, as if it were over no more than the steps so far: else a
-    short training would end with an average of its start. The learning rate is left alone. Validation sees
-    the average, and it is what training ends with; batch normalisation's statistics are averaged too.
+    The EMA's decay is warmed up, as if the average were over no more than the steps so far: otherwise a short
+    training would end with an average of its start. The learning rate is left alone. Validation sees the
+    average, and training ends with it; batch normalisation's statistics are averaged too.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -56,7 +62,7 @@ class Averaging(WeightAveraging):
         return True
 
     def _ema(self, averages: Any, weights: Any, count: Tensor | int) -> None:
-        """Of one kind of tensors each; the count of averages lies on the device and is not asked for."""
+        """The count of averages is a tensor on the device; reading it would wait for the device."""
         decay = min(self.decay, (1 + self.step) / (10 + self.step))
         get_ema_multi_avg_fn(decay)(averages, weights, count)
 
@@ -73,7 +79,7 @@ class Averaging(WeightAveraging):
 
 
 class StopIfDiverged(L.Callback):
-    """Ends a training that has run away after the epoch, before anything of that epoch is written."""
+    """Ends a training that has diverged after the epoch, before anything of that epoch is written."""
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, AdderModule)
@@ -84,20 +90,51 @@ class StopIfDiverged(L.Callback):
             raise DivergedError(f"in epoch {trainer.current_epoch + 1} {error}") from None
 
 
-class MetricsLogger(L.Callback):
-    """Writes down every epoch's figures, whatever the module logged.
+def check_losses(figures: Mapping[str, float]) -> None:
+    """Refuse losses that diverged.
 
-    metrics.csv gets a row; ``tensorboard --logdir`` shows them as curves.
+    Args:
+        figures: an epoch's, by their names in metrics.csv. Validation losses need only be finite: they are
+            high in short trainings, while batch normalisation has seen few images.
+
+    Raises:
+        DivergedError: one is not finite, or a training loss is too high.
     """
+    for name, loss in figures.items():
+        limit = DIVERGED if name in ("train_digit_loss", "train_sum_loss") else math.inf
+        if name.endswith("loss") and not abs(loss) < limit:
+            raise DivergedError(f"its {name} is {loss:.3g}")
+
+
+def check_weights(model: Adder) -> None:
+    """Refuse weights, or statistics of batch normalisation, that are not finite.
+
+    Raises:
+        DivergedError: some are not.
+    """
+    for name, values in model.state_dict().items():
+        if not bool(values.isfinite().all()):
+            raise DivergedError(f"its weights {name} hold values that are not finite numbers")
+
+
+class MetricsLogger(L.Callback):
+    """Writes every epoch's figures to metrics.csv, a row an epoch, and for TensorBoard."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.rows: list[dict[str, float]] = []
-        self.curves: EventFile | None = None
+        self.curves: SummaryWriter | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.is_global_zero:
-            self.curves = EventFile(self.run.folder / TENSORBOARD, after=len(self.rows))
+            from torch.utils.tensorboard import SummaryWriter
+
+            # Points of a stopped run after its last whole epoch are purged.
+            after = len(self.rows)
+            with _silent_threads():
+                self.curves = SummaryWriter(
+                    self.run.folder / TENSORBOARD, purge_step=after + 1 if after else None
+                )
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         figures = {name: round(float(value), 6) for name, value in trainer.callback_metrics.items()}
@@ -106,7 +143,15 @@ class MetricsLogger(L.Callback):
         if trainer.is_global_zero:
             self.run.save_metrics(self.rows)
         if self.curves is not None:
-            self.curves.add(figures, epoch)
+            with _silent_threads():
+                for name, value in figures.items():
+                    self.curves.add_scalar(_tag(name), value, epoch)
+                self.curves.flush()
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.curves is not None:
+            with _silent_threads():
+                self.curves.close()
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
@@ -115,11 +160,26 @@ class MetricsLogger(L.Callback):
         self.rows = state_dict["rows"]
 
 
-class GracefulInterrupt(L.Callback):
-    """Makes Ctrl-C stop training between two steps, where the network is whole.
+@contextmanager
+def _silent_threads() -> Iterator[None]:
+    """TensorBoard's thread passes its errors on to flush(), which raises them, but prints them as well."""
+    before, threading.excepthook = threading.excepthook, lambda _: None
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
-    In the middle of a step Python may lose it: an exception within a callback from C++ is only printed. A
-    second Ctrl-C does not wait.
+
+def _tag(figure: str) -> str:
+    """TensorBoard's name for a figure: ``sum_loss/train`` is shown beside ``sum_loss/validation``."""
+    part, _, name = figure.partition("_")
+    return f"{name}/{part}" if part in ("train", "validation") else figure
+
+
+class GracefulInterrupt(L.Callback):
+    """Makes Ctrl-C stop training between two steps; a second Ctrl-C does not wait.
+
+    Within a step Python may lose it: an exception in a callback from C++ is only printed.
     """
 
     def __init__(self) -> None:
@@ -165,7 +225,7 @@ class GracefulInterrupt(L.Callback):
 
 
 class _Patience(EarlyStopping):
-    """Stops a training that is carried on after it had been stopped early, too."""
+    """Also stops a training that is resumed after it had stopped early."""
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience

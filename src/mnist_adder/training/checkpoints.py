@@ -1,7 +1,4 @@
-"""What a stopped training carries on from: a file an epoch, written whole or not at all.
-
-Lightning's checkpoints come in and go out; their weights are also what a training ends with. Next: ``fit``.
-"""
+"""A checkpoint an epoch, from which a stopped training resumes; they go when training ends."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from mnist_adder.models import Adder
 from mnist_adder.safe_io import write_bytes
 
 FOLDER = "checkpoints"
-"""The folder of a run that holds them; it goes when training ends."""
+"""The folder of a run that holds them."""
 
 
 def last(run_folder: Path) -> Path:
@@ -29,7 +26,7 @@ def last(run_folder: Path) -> Path:
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes as the rest of us: Lightning's own way is no rename where /tmp is another file system."""
+    """Writes to a temporary name and renames it, which Lightning does not where /tmp is another disk."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write a checkpoint, synced to the disk.
@@ -67,7 +64,7 @@ def seconds(run_folder: Path) -> float:
 
 
 def restore(model: Adder, path: Path) -> int:
-    """Put a checkpoint's weights, averaged if they are, into the model; the epoch they are of, from 1.
+    """Load a checkpoint's weights, averaged if they are, into the model; returns their epoch, from 1.
 
     Raises:
         RunError: the file is damaged.
@@ -83,10 +80,10 @@ def _reading(path: Path) -> Iterator[Any]:
     """A checkpoint's content, on the CPU; whatever is not as it should be in it is damage."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a file that is refused may be warned of first
+            warnings.simplefilter("ignore")  # torch warns of some files before it refuses them
             content = torch.load(path, weights_only=True, map_location="cpu")
         yield content
-    except Exception:  # another content may raise anything
+    except Exception:  # damaged content may raise anything
         raise RunError(
-            f"{path} is damaged. Without the folder {path.parent} the run begins again from the start."
+            f"{path} is damaged. Delete {path.parent} to let the run begin again from the start."
         ) from None

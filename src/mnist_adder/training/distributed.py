@@ -1,8 +1,4 @@
-"""The processes that train together: who started them, which of them is this one, and what they share.
-
-The environment variables of torchrun, of SLURM's srun or of Lightning's own launcher come in; the launcher,
-as Lightning's Trainer takes it, goes out. Next: ``fit``, where the first process writes for all of them.
-"""
+"""Several processes that train one run: who started them, and which of them writes and prints."""
 
 from __future__ import annotations
 
@@ -17,9 +13,9 @@ from mnist_adder.errors import RunError
 
 
 def launcher() -> ClusterEnvironment:
-    """What started this process: torchrun, also within a SLURM job, else srun, else the user.
+    """What started this process: torchrun (within a SLURM job, too), else srun, else the user.
 
-    What the user starts is the first process of a node, which starts the others of its node.
+    A process that the user started is the first of its node, and starts the others of that node.
 
     Raises:
         RunError: SLURM was not told how many tasks a node has.
@@ -27,16 +23,16 @@ def launcher() -> ClusterEnvironment:
     if TorchElasticEnvironment.detect():
         return TorchElasticEnvironment()
     try:
-        # without a number it is a shell within a job, not one of srun's tasks
+        # without a process id it is a shell within a job, not one of srun's tasks
         if SLURMEnvironment.detect() and "SLURM_PROCID" in os.environ:
-            return SLURMEnvironment(auto_requeue=False)  # a run carries on by ``train --resume`` alone
+            return SLURMEnvironment(auto_requeue=False)  # only ``train --resume`` resumes a run
     except RuntimeError as error:
         raise RunError(f"These SLURM settings cannot be used: {error}") from None
     return LightningEnvironment()
 
 
 def is_rank_zero() -> bool:
-    """Whether this is the one that writes and prints, of the processes that train together.
+    """Whether this process writes and prints for all that train together.
 
     Raises:
         RunError: as :func:`launcher`.

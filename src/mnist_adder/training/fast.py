@@ -31,16 +31,16 @@ from torch import Tensor, nn
 from mnist_adder.data import DigitImages, MNISTAdder
 from mnist_adder.data.images import VALIDATION_SIZES, split_validation
 from mnist_adder.errors import DataError, DivergedError, ModelError
-from mnist_adder.evaluation import evaluate
+from mnist_adder.evaluation.evaluate import evaluate
 from mnist_adder.models import Recipe
 from mnist_adder.models.exact_sum import ExactSum
 from mnist_adder.models.presets import PRESETS
 from mnist_adder.runs import Run
-from mnist_adder.training.divergence import check_weights, what_to_do
-from mnist_adder.training.finish import finish
+from mnist_adder.training.callbacks import check_weights
 from mnist_adder.training.lit_module import TRAIN_FIGURES
 from mnist_adder.training.muon import orthogonalise
 from mnist_adder.training.stream import Images, batches
+from mnist_adder.training.train import complete_run, what_to_do
 from mnist_adder.training.unrolled import learners, precision, spreads
 from mnist_adder.types import DIGITS
 
@@ -134,7 +134,7 @@ def fit_fast(run: Run, data: DigitImages) -> Run:
         figures[f"{part}_loss"] = loss
         figures |= {f"{part}_{name}": getattr(metrics, name) for name in TRAIN_FIGURES}
     run.save_metrics([{**figures, "learning_rate": 0.0, "seconds": seconds}])
-    finish(run, model, data, train_seconds=seconds, best_epoch=1)
+    complete_run(run, model, data, train_seconds=seconds, best_epoch=1)
     return run
 
 

@@ -1,7 +1,6 @@
-"""The step: how a model learns from a batch, in Lightning's terms.
+"""The training step in Lightning's terms: how a model learns from a batch, and what an epoch logs.
 
-A model and its recipe come in; Lightning's Trainer calls the methods; the epoch's figures go out through
-``self.log`` to whoever listens (progress, metrics.csv). Nothing here waits for the device within an epoch.
+Nothing here waits for the device within an epoch.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 
 from mnist_adder.data import Augment, DeviceLoader, DigitImages, MNISTAdder
-from mnist_adder.evaluation.metrics import PairPredictions, ask, compute_metrics, gather
+from mnist_adder.evaluation.metrics import PairPredictions, compute_metrics, concatenate, predict_pairs
 from mnist_adder.models import Adder, Recipe
 from mnist_adder.training.muon import Muon
 from mnist_adder.types import NUMBERS, Batch, Losses, Outputs
@@ -30,8 +29,8 @@ TRAIN_FIGURES = ("digit_loss", "sum_loss", "digit_accuracy", "sum_accuracy", "jo
 class AdderModule(L.LightningModule):
     """A model in training.
 
-    The image's way runs in the Trainer's precision; where the two inputs meet and in the losses it is
-    float32, since heads are cheap and bfloat16 would round the sums.
+    The encoder runs in the Trainer's precision. From :meth:`Adder.combine` on it is float32: heads are cheap,
+    and bfloat16 would round the sums.
     """
 
     def __init__(self, model: Adder, recipe: Recipe) -> None:
@@ -60,10 +59,7 @@ class AdderModule(L.LightningModule):
         return self.weighted(losses.digit, losses.sum)
 
     def learn_from(self, batch: Batch) -> tuple[Outputs, Losses, Batch]:
-        """What a step learns from: answers and losses, and the pairs they are for.
-
-        Autocast is the caller's: the Trainer's, or the learning-rate finder's.
-        """
+        """Outputs and losses of a step, and the pairs they are for. Autocast is up to the caller."""
         features = self.model.encode(batch.images)
         features, batch = with_more_numbers(features, batch, self.recipe.numbers_per_image)
         with torch.autocast(features.device.type, enabled=False):
@@ -73,7 +69,7 @@ class AdderModule(L.LightningModule):
         return outputs, losses, batch
 
     def _smoothed(self, loss: Tensor, logits: Tensor) -> Tensor:
-        """The digit's loss, a part of it shared out among all ten digits (B, 10)."""
+        """The digit's loss with label smoothing."""
         if not self.recipe.label_smoothing:
             return loss
         return torch.lerp(loss, -logits.log_softmax(1).mean(), self.recipe.label_smoothing)
@@ -83,12 +79,12 @@ class AdderModule(L.LightningModule):
         return self.recipe.digit_weight * digit + self.recipe.sum_weight * sum_
 
     def validation_step(self, batch: Batch) -> None:
-        """Ask about the batch's images with all ten numbers; the batch's own numbers are not used."""
-        self.answers.append((ask(self.model, batch.images, batch.digits), batch.digits))
+        """Predict the batch's images with all ten numbers; the batch's own numbers are not used."""
+        self.answers.append((predict_pairs(self.model, batch.images, batch.digits), batch.digits))
 
     def on_validation_epoch_end(self) -> None:
         """Log the epoch: validation comes last, so the training figures are complete as well."""
-        answers = gather([answers for answers, _ in self.answers])
+        answers = concatenate([answers for answers, _ in self.answers])
         metrics = compute_metrics(answers, torch.cat([digits for _, digits in self.answers]))
         self.answers.clear()
         self._log_train()
@@ -144,9 +140,9 @@ class AdderModule(L.LightningModule):
 
 
 def with_more_numbers(features: Tensor, batch: Batch, count: int) -> tuple[Tensor, Batch]:
-    """Ask each image with ``count`` different numbers: its own and those that follow it, 0 after 9.
+    """Pair each image with ``count`` different numbers: its own and those that follow it, 0 after 9.
 
-    Encoding an image is dear and combining it cheap, so a head that learns to add sees many more pairs
+    Encoding an image is expensive and combining it cheap, so a head that learns to add sees many more pairs
     for little.
 
     Args:
@@ -170,7 +166,7 @@ def make_train_loader(
 ) -> DeviceLoader:
     """A process's share of the training batches, on the device, augmented as the recipe says.
 
-    Only full batches, which leaves some images out of each epoch, unless there is not even one.
+    Only full batches, which leaves some images out of each epoch, unless there are fewer than one.
     """
     dataset = MNISTAdder(split=recipe.train_on, data=data, seed=seed).to(device)
     augment = Augment(

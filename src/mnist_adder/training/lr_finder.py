@@ -1,10 +1,9 @@
-"""Finding a learning rate: Leslie Smith's range test.
+"""Finding a learning rate by Leslie Smith's range test.
 
-A model's name, a dataset and settings come in. Fresh networks train for a moment while the rate climbs; the
-curve of their loss and the rate it suggests go out as a RangeTest, for the command line and ``reports``.
-
-Source: Smith 2015, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186, section 3.3. What
-other ways to read the curve were tried is in docs/find-lr.md.
+Fresh networks train for a moment while the rate climbs, and a rate is read off the curve of their loss.
+Source: Smith 2015, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186, section 3.3.
+Lightning's finder takes the steepest fall, which suggests badly; docs/find-lr.md compares ways to read the
+curve.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -21,10 +20,10 @@ import torch
 
 from mnist_adder import environment, models
 from mnist_adder.data import DeviceLoader, DigitImages, load_images
-from mnist_adder.data.sources import DatasetName
 from mnist_adder.errors import ModelError
 from mnist_adder.models import Recipe
 from mnist_adder.safe_io import write_text
+from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.lit_module import AdderModule, make_optimizer, make_train_loader
 from mnist_adder.types import Batch
 
@@ -68,29 +67,22 @@ class RangeTest:
 
 
 def find_learning_rate(
-    model: str = models.DEFAULT,
+    config: TrainConfig,
     *,
-    settings: Mapping[str, str] | None = None,
-    seed: int = 0,
-    dataset: DatasetName = "auto",
-    data_dir: Path | None = None,
     lowest: float = LOWEST,
     highest: float = HIGHEST,
     steps: int = STEPS,
     notify: Callable[[str], None] = lambda _: None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> RangeTest:
-    """Let the rate climb while fresh networks train as the recipe says, and read a rate off the digit's loss.
+    """Raise the rate while fresh networks train as the recipe says, and read a rate off the digit's loss.
 
-    They learn from both losses. The digit's is read: it is the same in all models, and the sum's has hardly
-    moved in so few steps. Schedule and averaging have no part in it. Nothing is written.
+    They learn from both losses. The digit's is read, since all models have the same one and the sum's hardly
+    moves in so few steps. Schedule and averaging are not used. Nothing is written.
 
     Args:
-        model: the model's name.
-        settings: recipe settings that differ from the model's own, as text: ``{"batch_size": "64"}``.
-        seed: of the first network, its batches and augmentation; the others take the seeds after it.
-        dataset: ``mnist``, ``digits``, or ``auto``: MNIST, else the bundled digits.
-        data_dir: the folder of the four MNIST files, if not the usual places.
+        config: which model, settings, seed and dataset; the first network has its seed, the others those
+            after.
         lowest: the rate of the first step.
         highest: the rate of the last step, unless the loss diverges before.
         steps: how many rates are tried, at least 30 and 10 a decade.
@@ -104,11 +96,10 @@ def find_learning_rate(
         ModelError: no such model, a setting or range that makes no sense, or a loss that does not fall.
         DataError: the dataset cannot be had.
     """
-    recipe = models.get(model).recipe
-    recipe.replaced(settings or {})  # a mistake is told before anything is downloaded
+    config.build_recipe()  # a mistake is told before anything is downloaded
     rates = climbing(lowest, highest, steps)
-    data = load_images(dataset, data_dir, notify)
-    recipe = recipe.scaled_to(len(data.train_digits)).replaced(settings or {})
+    data = load_images(config.dataset, config.data_dir, notify)
+    recipe, model, seed = config.build_recipe(len(data.train_digits)), config.model, config.seed
     device = environment.best_device()
     notify(f"{model} on {data.dataset} ({data.origin}), seed {seed}, {environment.describe_device(device)}.")
     # First weights come from torch's own generator, as dropout does: the caller's is put back afterwards.
@@ -158,7 +149,7 @@ def climbing(lowest: float, highest: float, steps: int) -> list[float]:
 def smooth(losses: Sequence[float], memory: float) -> list[float]:
     """The exponential moving average of the losses so far, over some ``memory`` (> 1) steps.
 
-    Freed of its bias towards 0 at the start as in Kingma and Ba 2014, arXiv:1412.6980, section 3.
+    Without its bias towards 0 at the start, as in Kingma and Ba 2014, arXiv:1412.6980, section 3.
     """
     decay = 1 - 1 / memory
     smoothed, average = [], 0.0

@@ -1,11 +1,9 @@
-"""Muon: every matrix moves by an update whose directions all count alike.
+"""Muon: momentum whose matrix is orthogonalised, so that weak directions move as far as strong ones.
 
-Gradients come in; weights are updated. ``module`` makes it for recipes with ``optimizer="muon"``; ``fast``
-shares :func:`orthogonalise`, which is the whole idea.
-
-The gradient of a layer is mostly a few directions. Its momentum, orthogonalised, steps as far along the many
-weak ones, so that fewer steps are needed. Source: Keller Jordan, "Muon: An optimizer for hidden layers in
-neural networks", 2024 (kellerjordan.github.io/posts/muon), which the iteration's constants are from as well.
+The gradient of a layer is mostly a few directions. Orthogonalised, an update also follows the many weak ones,
+and fewer steps are needed. Source: Keller Jordan, "Muon: An optimizer for hidden layers in neural networks",
+2024 (kellerjordan.github.io/posts/muon), also for the iteration's constants. torch.optim.Muon takes matrices
+only and refuses convolutions; this takes a convolution's weight (O, I, H, W) as the matrix (O, I H W).
 """
 
 from __future__ import annotations
@@ -27,10 +25,10 @@ _LARGE = 50_000  # values; below, beginning a product in bfloat16 takes a proces
 
 
 def orthogonalise(update: Tensor, steps: int = 5) -> Tensor:
-    """Push the singular values of a matrix towards 1, its singular vectors staying as they are.
+    """Push the singular values of a matrix towards 1 and keep its singular vectors.
 
-    Newton-Schulz iterations: matrix products only. They run in bfloat16 where the device is quicker in it and
-    the matrix large: a direction need not be exact.
+    Newton-Schulz iterations are matrix products only. Large matrices run in bfloat16 where the device is
+    quicker in it: a direction need not be exact.
 
     Args:
         update: (R, C), of any size.
@@ -57,9 +55,9 @@ def _precision(device: torch.device) -> torch.dtype:
 class Muon(Optimizer):
     """Orthogonalised Nesterov momentum for matrices, AdamW for vectors, in one optimizer.
 
-    A convolution's weight (O, I, H, W) counts as the matrix (O, I H W). An update of R rows and C columns is
-    multiplied by sqrt(max(1, R / C)), so that a layer's outputs change alike whatever its shape. Biases and
-    normalisation weights are vectors. Both kinds follow ``lr``, so that one schedule drives them.
+    An update of R rows and C columns is multiplied by sqrt(max(1, R / C)), so that the outputs of layers of
+    all shapes change alike. Biases and normalisation weights are vectors. Both kinds follow ``lr``, so that
+    one schedule drives them.
 
     Args:
         params: parameters, or groups of them, each with settings of its own.

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mnist_adder.data.idx import parse_idx
+from mnist_adder.data.mnist import parse_idx
 from mnist_adder.errors import DataError
 from mnist_adder.models.layers import MEAN, STD
 from mnist_adder.types import DIGITS

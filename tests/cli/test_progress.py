@@ -8,8 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mnist_adder.cli.progress import HEADER, Progress, epoch_line
 from mnist_adder.runs import Run
-from mnist_adder.training.progress import HEADER, Progress, epoch_line
+from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.train import train
 
 
@@ -18,7 +19,8 @@ def printed(folder: Path, *, terminal: bool) -> tuple[str, Run]:
     console = Console(file=text, force_terminal=terminal, width=120, color_system=None)
     settings: dict[str, str | float] = {"epochs": 2, "weight_averaging": "none"}
     run = train(
-        "exact-sum", settings=settings, dataset="digits", run_dir=folder, callbacks=[Progress(console)]
+        TrainConfig(model="exact-sum", recipe=settings, dataset="digits", run_dir=folder),
+        callbacks=lambda: [Progress(console)],
     )
     return text.getvalue(), run
 

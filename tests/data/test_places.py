@@ -18,7 +18,7 @@ import pytest
 from tests.attempts import Faults
 
 from mnist_adder.data import load_images
-from mnist_adder.data.manifest import MNIST, Manifest
+from mnist_adder.data.mnist import MNIST, Manifest
 from mnist_adder.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 Folder = tuple[Path, Manifest]
-AssertWhole = Callable[[Manifest], None]
-NAME = f"{MNIST.train_images.name}.gz"
+AssertWhole = Callable[[], None]
+NAME = f"{MNIST.files[0].name}.gz"
 
 
 def half(path: Path) -> None:
@@ -68,7 +68,7 @@ def pipe(path: Path) -> None:
 
 
 def anothers_content(path: Path) -> None:
-    path.write_bytes((path.parent / f"{MNIST.test_images.name}.gz").read_bytes())
+    path.write_bytes((path.parent / f"{MNIST.files[2].name}.gz").read_bytes())
 
 
 STATES = [
@@ -85,7 +85,7 @@ STATES = [
 
 
 @pytest.mark.parametrize("spoil", STATES)
-def test_a_bad_cache_is_mended(
+def test_a_bad_cache_is_repaired(
     small: Folder,
     mirrors: Mirrors,
     cache: Path,
@@ -93,15 +93,15 @@ def test_a_bad_cache_is_mended(
     faults: Faults,
     spoil: Callable[[Path], None],
 ) -> None:
-    right = load_images("mnist", small[0], release=small[1])
-    release = replace(small[1], mirrors=(mirrors.start(),))
-    for name in (f"{file.name}.gz" for file in release.files):
+    right = load_images("mnist", small[0], manifest=small[1])
+    manifest = replace(small[1], mirrors=(mirrors.start(),))
+    for name in (f"{file.name}.gz" for file in manifest.files):
         shutil.rmtree(cache, ignore_errors=True)
         shutil.copytree(small[0], cache)
         spoil(cache / name)
         with faults("cache file half-written, empty, a pipe or a link to nowhere"):
-            assert load_images("mnist", release=release).sha256 == right.sha256
-            assert_whole(release)
+            assert load_images("mnist", manifest=manifest).sha256 == right.sha256
+            assert_whole()
             assert (cache / name).is_file()
             assert not (cache / name).is_symlink()
 
@@ -109,7 +109,7 @@ def test_a_bad_cache_is_mended(
 def test_what_a_killed_process_left_is_passed_over(small: Folder, cache: Path) -> None:
     shutil.copytree(small[0], cache)
     (cache / f".{NAME}.k3xq").write_bytes(b"half a f")
-    assert load_images("mnist", notify=pytest.fail, release=small[1]).dataset == "mnist"
+    assert load_images("mnist", notify=pytest.fail, manifest=small[1]).dataset == "mnist"
 
 
 def a_file(path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_cache_that_cannot_be_is_named(
         with pytest.raises(
             DataError, match=rf"MNIST is not in the cache.*{path}.* cannot be written: \w"
         ) as caught:
-            load_images("mnist", release=replace(small[1], mirrors=(mirrors.start(),)))
+            load_images("mnist", manifest=replace(small[1], mirrors=(mirrors.start(),)))
         assert "\n" not in str(caught.value)
 
 
@@ -153,16 +153,16 @@ def test_a_home_that_is_nobodys_is_named(
     small: Folder, tmp_path: Path, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with faults("folder in a home that is nobody's"), pytest.raises(DataError, match="folder ~nobody0/mnist"):
-        load_images("auto", "~nobody0/mnist", release=small[1])
+        load_images("auto", "~nobody0/mnist", manifest=small[1])
     monkeypatch.setenv("MNIST_ADDER_CACHE", "~nobody0/cache")
     with (
         faults("folder in a home that is nobody's"),
-        pytest.raises(DataError, match="CACHE is ~nobody0/cache"),
+        pytest.raises(DataError, match=r"folder ~nobody0/cache \(named by MNIST_ADDER_CACHE\)"),
     ):
-        load_images("mnist", release=small[1])
+        load_images("mnist", manifest=small[1])
     monkeypatch.setenv("MNIST_ADDER_DATA", "~nobody0/data")
     with faults("folder in a home that is nobody's"), pytest.raises(DataError, match="folder ~nobody0/data"):
-        load_images("auto", release=small[1])
+        load_images("auto", manifest=small[1])
 
 
 @pytest.mark.parametrize("make", [a_file, a_link_to_nowhere, a_link_in_a_circle, Path.mkdir])
@@ -174,7 +174,7 @@ def test_a_folder_that_is_none_is_named(
         faults("folder is a file, empty or a link to nowhere"),
         pytest.raises(DataError, match=r"folder .*named"),
     ):
-        load_images("auto", tmp_path / "named", pytest.fail, release=small[1])
+        load_images("auto", tmp_path / "named", pytest.fail, manifest=small[1])
 
 
 # A user who may write only what is his, and no file of more than 4,096 bytes, as on a full disk. Pairs of a
@@ -183,13 +183,12 @@ LIMITED = """
 import json, os, resource, sys
 import encodings.idna, requests  # while Python's files may still be read
 from pathlib import Path
-from mnist_adder.data import download
-from mnist_adder.data.sources import load_images
+from mnist_adder.data import download, load_images
 from mnist_adder.errors import DataError
-from tests.data.conftest import write_release
+from tests.data.conftest import write_small
 from dataclasses import replace
 
-release = replace(write_release(Path(sys.argv[1])), mirrors=(sys.argv[2],))
+manifest = replace(write_small(Path(sys.argv[1])), mirrors=(sys.argv[2],))
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 if os.geteuid() == 0:
     os.seteuid(65534)
@@ -198,7 +197,7 @@ answers = []
 for cache, folder in json.loads(sys.argv[3]):
     os.environ["MNIST_ADDER_CACHE"] = cache
     try:
-        answers.append(load_images("mnist", folder, release=release).sha256)
+        answers.append(load_images("mnist", folder, manifest=manifest).sha256)
     except DataError as error:
         answers.append(str(error))
 print(json.dumps(answers))
@@ -207,7 +206,7 @@ print(json.dumps(answers))
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs another user's rights")
 def test_without_the_right_or_the_room_to_write(small: Folder, mirrors: Mirrors, faults: Faults) -> None:
-    right = load_images("mnist", small[0], release=small[1]).sha256
+    right = load_images("mnist", small[0], manifest=small[1]).sha256
     with tempfile.TemporaryDirectory() as name:  # tmp_path lies in a folder that nobody else may enter
         top = Path(name)
         top.chmod(0o777)
@@ -250,14 +249,14 @@ PROCESS = """
 import os, sys
 from dataclasses import replace
 from pathlib import Path
-from mnist_adder.data.sources import load_images
-from tests.data.conftest import write_release
+from mnist_adder.data import load_images
+from tests.data.conftest import write_small
 
 os.environ.pop("MNIST_ADDER_DATA", None)
-release = replace(write_release(Path(sys.argv[1])), mirrors=(sys.argv[2],))
+manifest = replace(write_small(Path(sys.argv[1])), mirrors=(sys.argv[2],))
 for cache in sys.argv[3:]:
     os.environ["MNIST_ADDER_CACHE"] = cache
-    print(load_images("mnist", release=release).sha256)
+    print(load_images("mnist", manifest=manifest).sha256)
 """
 
 
@@ -276,7 +275,7 @@ def test_two_processes_fill_one_cache(
     for number, cache in enumerate(rounds):
         shutil.copytree(small[0], cache / "mnist")
         STATES[number % len(STATES)](cache / "mnist" / NAME)
-        (cache / "mnist" / f"{MNIST.test_digits.name}.gz").unlink()
+        (cache / "mnist" / f"{MNIST.files[3].name}.gz").unlink()
     mirror, processes = mirrors.start(together), []
     for number in range(2):
         scratch = tmp_path / f"scratch{number}"
@@ -285,7 +284,7 @@ def test_two_processes_fill_one_cache(
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         processes.append(subprocess.Popen(command, cwd=ROOT, text=True, **pipes))  # type: ignore[call-overload]
     said = [process.communicate(timeout=120) for process in processes]
-    right = load_images("mnist", small[0], release=small[1]).sha256
+    right = load_images("mnist", small[0], manifest=small[1]).sha256
     assert [errors for _, errors in said] == ["", ""]
     for cache, *found in zip(rounds, *(out.split() for out, _ in said), strict=True):
         with faults("two processes fill one cache"):

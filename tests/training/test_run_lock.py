@@ -9,8 +9,7 @@ from typing import NoReturn
 import pytest
 
 from mnist_adder.errors import RunError
-from mnist_adder.training import lock
-from mnist_adder.training.lock import locked
+from mnist_adder.training.run_lock import locked
 
 
 def test_a_folder_in_use_is_refused_until_it_is_left(tmp_path: Path) -> None:
@@ -37,12 +36,6 @@ def test_an_error_frees_it(tmp_path: Path) -> None:
 def test_errors_of_the_block_are_its_own(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="mine"), locked(tmp_path):
         raise OSError("mine")
-
-
-def test_a_system_without_locks_does_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "fcntl", None)
-    with locked(tmp_path), locked(tmp_path):
-        pass
 
 
 def test_a_file_system_without_locks_does_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
