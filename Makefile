@@ -9,13 +9,15 @@ TOOLS := $(VENV)/tools
 # The lists hold all that is needed, so pip looks for nothing else; it refuses a file whose hash is not in them.
 PIP := python -m pip --disable-pip-version-check install --quiet --no-deps
 PINNED := --require-hashes -r
-# On Linux the index has torch for CUDA, which needs CUDA's libraries; a CPU build does not.
+# On Linux the index has torch for CUDA, which with CUDA's libraries takes 5 GB more than the CPU build. So that
+# is tried first where there is no GPU of NVIDIA's; pip finds it where --find-links or an extra index has it.
+HAS_GPU := nvidia-smi -L
 CUDA_BUILD := $(BIN)/python -c 'import sys; from importlib.metadata import requires; sys.exit("nvidia" not in str(requires("torch")))'
 
 # As the package itself does, for scripts that start ONNX Runtime before it.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: help train test check browser office results records tables pins audit clean
+.PHONY: help train test check browser office results records tables map pins audit clean
 help:
 	@echo "make train   set up, train our model on MNIST, print what it reached"
 	@echo "make test    set up, then lint, types and the whole test suite"
@@ -23,6 +25,7 @@ help:
 	@echo "make results train all six models with three seeds, renew results/, pictures and tables (an hour)"
 	@echo "make records measure speed, accuracy, size, inference and growth anew, with nothing else running (two hours)"
 	@echo "make tables  rebuild the tables of README and docs from results/"
+	@echo "make map     print the packages with their lines and purpose, and renew the table in README"
 	@echo "make pins    renew requirements/ after a change of pyproject.toml; ARGS=--upgrade for newest versions"
 	@echo "make audit   look every pinned version up in the list of known vulnerabilities (needs the internet)"
 	@echo "make clean   remove the virtual environment and caches"
@@ -72,24 +75,29 @@ records: $(VENV)/run-ready
 tables: $(VENV)/run-ready
 	@$(BIN)/python docs/tables.py
 
+map: tables
+	@$(BIN)/python docs/code_map.py
+
 pins: $(VENV)/tools-ready
 	@$(TOOLS)/bin/python requirements/renew.py $(ARGS)
 
-# pip-audit also ends well where no service answered, so what it says is read.
+# pip-audit also ends well where no service answered, so what it says is read. It knows torch's CPU build as torch.
 audit: $(VENV)/tools-ready
 	@$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
-	  $(addprefix -r ,$(wildcard requirements/*.txt)) >$(VENV)/audit.log 2>&1; \
+	  $(addprefix -r ,$(filter-out requirements/cpu.txt,$(wildcard requirements/*.txt))) >$(VENV)/audit.log 2>&1; \
 	if grep -q "^No known vulnerabilities" $(VENV)/audit.log; then echo "No known vulnerabilities in requirements/."; \
 	elif grep -q "^Found [0-9]* known" $(VENV)/audit.log; then cat $(VENV)/audit.log >&2; exit 1; \
 	else echo "make: nothing was audited: the service that knows vulnerabilities did not answer (why: $(VENV)/audit.log). Try again where the internet can be reached." >&2; exit 1; fi
 
 # The package with exactly pinned dependencies; `test-ready` adds the tools that tests need.
-$(VENV)/run-ready: pyproject.toml requirements/run.txt requirements/cuda.txt
+$(VENV)/run-ready: pyproject.toml requirements/run.txt requirements/cpu.txt requirements/cuda.txt
 	@if [ -z "$(PYTHON)" ]; then echo "make: there is no python3 here. Install Python 3.11 or newer." >&2; exit 1; fi
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "make: $(PYTHON) is $$($(PYTHON) -V 2>&1), but mnist-adder needs Python 3.11 or newer: make PYTHON=python3.11 ..." >&2; exit 1; }
 	@echo "Setting up $(VENV): the first time this downloads PyTorch, some hundred megabytes ..." >&2
 	@$(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) cannot make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@{ $(HAS_GPU) || $(BIN)/$(PIP) $(PINNED) requirements/cpu.txt; } >$(VENV)/cpu.log 2>&1 || \
+	  echo "No separate CPU build of torch is to be had here (why: $(VENV)/cpu.log): installing the index's." >&2
 	@{ $(BIN)/$(PIP) $(PINNED) requirements/run.txt && \
 	  { ! $(CUDA_BUILD) || $(BIN)/$(PIP) $(PINNED) requirements/cuda.txt; } && \
 	  $(BIN)/$(PIP) --no-build-isolation -e . ; } >$(VENV)/install.log 2>&1 || { \

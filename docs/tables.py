@@ -1,7 +1,7 @@
 """Rebuild what the README and the pages beside this file say in figures: ``python docs/tables.py``.
 
 Every block between ``<!-- NAME: made by docs/tables.py -->`` and ``<!-- end of NAME -->`` is made from files
-in ``results/`` that runs have written; nothing in it is typed by hand.
+in ``results/`` that runs have written, or from the source; nothing in it is typed by hand.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from code_map import packages
 from records import faults, presets, speedrun
 
 from mnist_adder import models
@@ -190,7 +191,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     block.__name__: block
     for block in (
         *(comparison, log, assignment, fusions, speed, growth),
-        *(presets, speedrun, serving, faults),
+        *(presets, speedrun, serving, faults, packages),
     )
 }
 

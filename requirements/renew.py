@@ -1,10 +1,11 @@
 """Renew the pins: ``make pins``, or ``make pins ARGS=--upgrade`` for the newest versions.
 
-In: pyproject.toml's ranges, and the pins that are there, whose versions stay unless ``--upgrade`` is given.
-Out, beside this file: exact versions, with the SHA-256 of all their files for every platform. ``run.txt`` is
-the package's needs and what builds it, ``test.txt`` what tests need besides, ``cuda.txt`` what a CUDA build
-of torch needs besides, ``tools.txt`` what ``make pins`` and ``make audit`` run. Next: the Makefile installs
-from them, and pip refuses a file whose hash is not there.
+It reads the ranges of pyproject.toml and the present pins, whose versions stay unless ``--upgrade`` is given,
+and writes lists of exact versions with the SHA-256 of all their files for every platform. ``run.txt`` has the
+dependencies of the package with all extras and what builds it, ``test.txt`` what tests need besides,
+``cuda.txt`` what a CUDA build of torch needs besides, ``cpu.txt`` torch's CPU build, ``tools.txt`` what
+``make pins`` and ``make audit`` run. The Makefile installs from them, and pip refuses any file that is not
+listed.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ TOOLS = ["pip-audit", "uv"]
 # The published figures were measured with this version, so it is raised by hand and with them.
 TORCH = "torch==2.13.0"
 
-# PyTorch publishes its CPU builds itself, so no index of packages knows their hashes. From `pip hash FILE`:
-# torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl
+# PyTorch publishes its CPU builds itself, so the index of packages does not have them. They need a list of
+# their own: between a wheel in a --find-links folder and a file whose hash the index states, pip takes the
+# latter. The hashes are from `pip hash FILE`: torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl
 CPU_BUILDS = ["sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"]
 
 CUDA = re.compile(r"(nvidia|cuda)-|triton==")
@@ -36,8 +38,9 @@ SETTLE = "7 days"
 
 HEADER = "# Written by `make pins`: {}. Not for editing.\n"
 PURPOSES = {
-    "run": "mnist-adder's dependencies and what builds it",
+    "run": "the dependencies of mnist-adder[all] and what builds it",
     "test": "what its tests and checks need besides run.txt",
+    "cpu": "torch without CUDA, for machines without a GPU of NVIDIA's",
     "cuda": "what torch's CUDA builds need besides run.txt",
     "tools": "what `make pins` and `make audit` run, in an environment of their own",
 }
@@ -83,9 +86,11 @@ def resolve(requirements: list[str], known: Pins, *arguments: str, upgrade: bool
         return read(out.read_text())
 
 
-def with_cpu_builds(torch: str) -> str:
-    """Torch's entry with the hashes of its CPU builds besides those that the index knows."""
-    return torch.rstrip("\n") + "".join(f" \\\n    --hash={digest}" for digest in CPU_BUILDS) + "\n"
+def cpu_build() -> Pins:
+    """The entry of torch's CPU build."""
+    return {
+        f"{TORCH}+cpu": " \\\n    ".join([f"{TORCH}+cpu", *(f"--hash={one}" for one in CPU_BUILDS)]) + "\n"
+    }
 
 
 def write(name: str, pins: Pins) -> None:
@@ -101,14 +106,14 @@ def main() -> None:
     )
     upgrade = parser.parse_args().upgrade
     texts = {name: path.read_text() for name in PURPOSES if (path := FOLDER / f"{name}.txt").exists()}
-    known = read("".join(text for name, text in texts.items() if name != "tools"))
+    known = read("".join(text for name, text in texts.items() if name not in ("cpu", "tools")))
 
-    everything = resolve([*BUILD, TORCH], known, str(PYPROJECT), "--extra", "dev", upgrade=upgrade)
+    package = [str(PYPROJECT), "--extra", "all"]
+    everything = resolve([*BUILD, TORCH], known, *package, "--extra", "dev", upgrade=upgrade)
     # Resolved without the tests' needs, and to the very versions that were found with them.
-    needed = resolve([*BUILD, TORCH], everything, str(PYPROJECT), upgrade=False)
-    run = {line: entry for line, entry in needed.items() if not CUDA.match(line)}
-    run[TORCH] = with_cpu_builds(run[TORCH])
-    write("run", run)
+    needed = resolve([*BUILD, TORCH], everything, *package, upgrade=False)
+    write("run", {line: entry for line, entry in needed.items() if not CUDA.match(line)})
+    write("cpu", cpu_build())
     write("cuda", {line: entry for line, entry in needed.items() if CUDA.match(line)})
     write("test", {line: entry for line, entry in everything.items() if line not in needed})
     write("tools", resolve(TOOLS, read(texts.get("tools", "")), upgrade=upgrade))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 import sys
@@ -17,10 +18,27 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from mnist_adder.extras import EXTRA_OF
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-RUN = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
-TEST = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"]["dev"]]
+SRC = ROOT / "src" / "mnist_adder"
+OPTIONAL = PROJECT["project"]["optional-dependencies"]
+BASE = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
+EXTRAS = {name: [Requirement(line) for line in OPTIONAL[name]] for name in ("serve", "train", "worksheet")}
+RUN = BASE + [wanted for extra in EXTRAS.values() for wanted in extra]
+TEST = [Requirement(line) for line in OPTIONAL["dev"]]
+
+# What predict imports. At the head of these files only the base install may be needed.
+PREDICTION = ["__init__.py", "__main__.py", "errors.py", "extras.py", "inference", "pretrained", "runs.py"]
+PREDICTION += ["safe_io.py", "types.py"]
+# All commands are imported for each of them; progress is what they import when they train.
+PREDICTION += [f"cli/{path.name}" for path in (SRC / "cli").glob("*.py") if path.stem != "progress"]
+# Which packages need which extra; all others need train.
+PACKAGES = {"serve": ["serving"], "worksheet": ["worksheet"]}
+PACKAGES["train"] = [
+    path.name for path in SRC.iterdir() if path.name not in {"serving", "worksheet", "__pycache__"}
+]
 OURS = {
     "mnist_adder",
     "tests",
@@ -37,6 +55,11 @@ USED_BY_NAME = {
     ),
     "tqdm": ("src/mnist_adder/data/download.py", "progressbar=", "pooch's bar while it downloads"),
     "scikit-learn": ("src/mnist_adder/data/sklearn_digits.py", 'find_spec("sklearn")', "its file of digits"),
+    "tensorboard": (
+        "src/mnist_adder/training/callbacks.py",
+        "SummaryWriter(",
+        "torch writes its files with it",
+    ),
     "ipykernel": ("notebooks/mnist_adder.ipynb", '"kernelspec"', "the kernel that runs the notebook"),
     "mypy": ("Makefile", "/mypy", "a command of make check"),
     "ruff": ("Makefile", "/ruff check", "a command of make check"),
@@ -66,8 +89,16 @@ def modules(tree: ast.AST) -> Iterator[str]:
             )
 
 
+def heads(tree: ast.Module) -> ast.Module:
+    """The imports that run as soon as the file is imported, those for type checkers left out."""
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return ast.Module(body=[*imports], type_ignores=[])
+
+
 def sources(*rooms: str) -> Iterator[str]:
     for room in rooms:
+        if room.endswith(".py"):
+            yield (ROOT / room).read_text()
         yield from (path.read_text() for path in sorted((ROOT / room).rglob("*.py")))
         for path in (ROOT / room).glob("*.ipynb"):
             cells = [
@@ -79,16 +110,29 @@ def sources(*rooms: str) -> Iterator[str]:
                 yield re.sub(r"^( *)[%!].*", r"\1pass", "".join(lines), flags=re.MULTILINE)
 
 
-def imported(*rooms: str) -> set[str]:
-    """The distributions of other people that the files of ``rooms`` import."""
-    names = {name.split(".")[0] for text in sources(*rooms) for name in modules(ast.parse(text))}
-    providers = metadata.packages_distributions()
-    foreign = names - sys.stdlib_module_names - OURS
-    assert foreign <= providers.keys(), f"{foreign - providers.keys()}: imported, but not installed"
+def foreign(*rooms: str, only_heads: bool = False) -> set[str]:
+    """The top-level names of other people's libraries that the files of ``rooms`` import."""
+    trees = [ast.parse(text) for text in sources(*rooms)]
+    chosen = map(heads, trees) if only_heads else trees
+    return {name.split(".")[0] for tree in chosen for name in modules(tree)} - sys.stdlib_module_names - OURS
+
+
+installed_libraries = functools.cache(metadata.packages_distributions)  # it reads a folder of each package
+
+
+def distributions(libraries: set[str]) -> set[str]:
+    """The distributions that bring ``libraries``."""
+    providers = installed_libraries()
+    assert libraries <= providers.keys(), f"{libraries - providers.keys()}: imported, but not installed"
     # Two may share one name, as google does; the one that is declared is meant.
     declared = {canonicalize_name(wanted.name) for wanted in RUN + TEST}
-    found = {name: {canonicalize_name(one) for one in providers[name]} for name in foreign}
+    found = {name: {canonicalize_name(one) for one in providers[name]} for name in libraries}
     return {name for names in found.values() for name in (names & declared or names)}
+
+
+def imported(*rooms: str) -> set[str]:
+    """The distributions of other people that the files of ``rooms`` import."""
+    return distributions(foreign(*rooms))
 
 
 def declared(requirements: Iterable[Requirement]) -> set[str]:
@@ -104,13 +148,38 @@ def test_what_is_said_to_be_used_by_name_stands_there() -> None:
         assert text in (ROOT / file).read_text(), f"{name} ({how}) is no longer used in {file}"
 
 
-def test_the_package_declares_what_it_imports_and_nothing_else() -> None:
-    used = imported("src")
-    assert used - declared(RUN) == set(), "imported in src/, but not in pyproject.toml"
-    assert declared(RUN) - used - by_name() == set(), "in pyproject.toml, but not used in src/"
+def package(*names: str) -> list[str]:
+    return [f"src/mnist_adder/{name}" for name in names]
 
 
-def test_the_extra_declares_what_tests_and_scripts_import_and_nothing_else() -> None:
+def test_prediction_needs_the_base_install_and_that_brings_nothing_else() -> None:
+    at_once = distributions(foreign(*package(*PREDICTION), only_heads=True))
+    assert at_once - declared(BASE) == set(), "imported by predict, but not in the base install"
+    assert declared(BASE) - imported(*package(*PREDICTION)) == set(), "in the base install, but not used"
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_an_extra_declares_what_its_packages_import_and_nothing_else(extra: str) -> None:
+    used = imported(*package(*PACKAGES[extra])) - declared(BASE)
+    assert used - declared(EXTRAS[extra]) == set(), "imported, but neither in the base install nor the extra"
+    assert declared(EXTRAS[extra]) - used - by_name() == set(), "in the extra, but not used"
+
+
+def test_all_is_all_extras() -> None:
+    (everything,) = map(Requirement, OPTIONAL["all"])
+    assert (everything.name, everything.extras) == ("mnist-adder", set(EXTRAS))
+    assert OPTIONAL.keys() == {*EXTRAS, "all", "dev"}
+
+
+def test_every_library_that_may_be_missing_is_named_with_an_extra_that_brings_it() -> None:
+    libraries = {name for name in foreign("src") if not distributions({name}) <= declared(BASE)}
+    assert libraries <= EXTRA_OF.keys()
+    assert EXTRA_OF.keys() - libraries <= by_name()
+    for library, extra in EXTRA_OF.items():
+        assert distributions({library}) <= declared(EXTRAS[extra]), library
+
+
+def test_the_extra_dev_declares_what_tests_and_scripts_import_and_nothing_else() -> None:
     used = imported("tests", "benchmarks", "docs", "notebooks", "requirements")
     assert used - declared(RUN + TEST) == set(), "imported beside src/, but not in pyproject.toml"
     assert declared(TEST) - used - by_name() == set(), "in the extra, but not used"
@@ -160,10 +229,10 @@ def applies(marker: Marker | None, extra: str) -> bool:
     return marker is None or marker.evaluate({"extra": extra})
 
 
-@pytest.mark.parametrize("name", ["run", "test", "cuda", "tools"])
+@pytest.mark.parametrize("name", ["run", "test", "cpu", "cuda", "tools"])
 def test_every_pin_has_hashes(name: str) -> None:
     listed = entries(name)
-    assert len(listed) > 10
+    assert len(listed) > (0 if name == "cpu" else 10)
     for entry in listed:
         first, *hashes = entry.splitlines()
         assert re.fullmatch(r"[\w.-]+==[\w.+]+( ; .+)? \\", first), first

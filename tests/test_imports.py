@@ -19,6 +19,7 @@ FIVE = Path(__file__).parent.parent / "examples" / "five.png"
 MAY_IMPORT: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
+    "extras": {"errors"},
     "safe_io": {"errors"},
     "environment": {"__init__"},
     "data": {"types", "errors", "safe_io"},
@@ -27,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runs": {"types", "errors", "safe_io", "models", "run_config"},
     "reproduce": {"run_config", "models"},
     "evaluation": {"types", "errors", "environment", "data", "models", "run_config", "runs"},
-    "pretrained": {"errors", "runs"},
+    "pretrained": {"errors", "extras", "runs"},
     "inference": {"types", "errors", "safe_io", "models", "runs", "pretrained"},
     "training": {
         *("types", "errors", "safe_io", "environment"),
@@ -43,16 +44,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "worksheet": {"types", "models"},
     "cli": {
-        *("__init__", "errors", "run_config", "runs", "reproduce", "models", "data", "evaluation"),
+        *("__init__", "errors", "extras", "run_config", "runs", "reproduce", "models", "data", "evaluation"),
         *("training", "inference", "reports", "pretrained", "serving", "speedrun", "worksheet", "safe_io"),
     },
-    "__init__": {"data", "models", "inference", "pretrained", "reports", "runs", "training"},
+    "__init__": {"extras", "data", "models", "inference", "pretrained", "reports", "runs", "training"},
     "__main__": {"cli"},
 }
 
 
 def package_of(path: Path) -> str:
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+    return unit(path.relative_to(ROOT).parts[0].removesuffix(".py"))
+
+
+def unit(package: str) -> str:
+    """Two files that are one unit: run_config needs pydantic, which prediction does without."""
+    return "runs" if package == "run_config" else package
 
 
 def imported_packages(path: Path) -> set[str]:
@@ -71,9 +77,8 @@ def imported_packages(path: Path) -> set[str]:
         for name in names:
             if name.partition(".")[0] == "mnist_adder":
                 package = name.split(".")[1] if "." in name else "__init__"
-                packages.add(
-                    package if (ROOT / package).is_dir() or (ROOT / f"{package}.py").exists() else "__init__"
-                )
+                known = (ROOT / package).is_dir() or (ROOT / f"{package}.py").exists()
+                packages.add(unit(package) if known else "__init__")
     return packages - {package_of(path)}
 
 

@@ -93,7 +93,7 @@ def test_a_package_is_installed_only_if_it_is_the_one_whose_hash_is_listed(check
 
 def test_nothing_but_this_checkout_is_installed_without_hashes() -> None:
     calls = re.findall(r"\$\(PIP\) ([^>&;]+)", (ROOT / "Makefile").read_text())
-    lists = [f"$(PINNED) requirements/{name}.txt" for name in ("run", "cuda", "test", "tools")]
+    lists = [f"$(PINNED) requirements/{name}.txt" for name in ("cpu", "run", "cuda", "test", "tools")]
     assert sorted(call.strip() for call in calls) == sorted(["--no-build-isolation -e .", *lists])
 
 

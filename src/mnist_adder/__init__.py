@@ -4,8 +4,10 @@
 
     from mnist_adder import MNISTAdder, models, load_run, predict
 
-Names are loaded when they are first used, so that importing the package costs nothing. It does one thing:
-ONNX Runtime 1.29 and later report their use to their maker unless they are told not to before they start.
+Names are imported on first use, so that importing the package costs nothing. ``predict`` and ``Predictor``
+need the base install alone; for the others, install ``mnist-adder[train]``.
+
+Importing has one effect: ONNX Runtime from 1.29 reports its use to its maker unless it is told not to.
 """
 
 from __future__ import annotations
@@ -41,11 +43,14 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "models":
-        return importlib.import_module("mnist_adder.models")
-    if name in _HOMES:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mnist_adder.extras import naming_the_extra
+
+    with naming_the_extra():
+        if name == "models":
+            return importlib.import_module("mnist_adder.models")
         return getattr(importlib.import_module(f"mnist_adder.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

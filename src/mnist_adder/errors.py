@@ -42,3 +42,12 @@ class DivergedError(MnistAdderError):
 
 class RunError(MnistAdderError):
     """A run folder is missing, incomplete, in use or contradicts itself."""
+
+
+class MissingExtraError(MnistAdderError, ImportError):
+    """A library is not installed that an extra of the package brings."""
+
+    def __init__(self, library: str, extra: str) -> None:
+        super().__init__(
+            f"This needs {library}, which is not installed. Run: pip install 'mnist-adder[{extra}]'"
+        )

@@ -54,7 +54,7 @@ def test_version(run_cli: RunCLI) -> None:
         (["train", "exact-sun"], "Did you mean exact-sum"),
         (["train", "--set", "epochs"], "has no value"),
         (["train", "--set", "epoch=1", "--dataset", "digits"], "Did you mean epochs"),
-        (["train", "--epochs", "0"], "at least 1"),
+        (["train", "--epochs", "0"], "epochs is 0: it should be greater than or equal to 1"),
         (["train", "--dataset", "mnist", "--data-dir", "nowhere"], "nowhere"),
         (["compare", "exact-sun"], "Did you mean exact-sum"),
         (["compare", "--epochs-scale", "0", "--dataset", "digits"], "must be above 0"),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mnist_adder.data import load_images
 from mnist_adder.errors import NumberError, PictureError, RunError
 from mnist_adder.inference import Predictor, check_number, export_run, predict, preprocess
+from mnist_adder.pretrained import load_pretrained, pretrained_folder
 from mnist_adder.runs import Run
 from mnist_adder.types import Prediction
 
@@ -57,7 +58,7 @@ def test_most_test_images_are_answered_rightly_and_all_consistently(predictor: P
     assert right >= 80
 
 
-def test_a_run_may_be_given_in_any_form(
+def test_a_run_may_be_given_in_any_form_and_without_one_the_package_answers(
     run: Run, predictor: Predictor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     picture = load_images("digits").test_images[0].numpy()
@@ -69,8 +70,11 @@ def test_a_run_may_be_given_in_any_form(
     ]
     monkeypatch.chdir(tmp_path)
     shutil.copytree(run.folder, Path("runs", "newest"))
-    answers.append(predict(picture, 7))
+    answers.append(predict(picture, 7, "latest"))
     assert all(answer == answers[0] for answer in answers)
+    shutil.copytree(run.folder, Path("default"))
+    assert predict(picture, 7) == predict(picture, 7, load_pretrained()) != answers[0]
+    assert Predictor().folder == pretrained_folder()
 
 
 def test_asking_does_not_change_the_random_state(predictor: Predictor) -> None:

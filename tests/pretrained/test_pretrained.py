@@ -1,8 +1,9 @@
-"""The weights that come with the package: they answer at once, and are as good as they say."""
+"""The weights of the package: they answer at once, and are as good as they say."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
 import zipfile
@@ -17,7 +18,7 @@ from mnist_adder.data import DigitImages, load_images
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation.evaluate import evaluate_run
 from mnist_adder.inference import Predictor
-from mnist_adder.pretrained import folder_of, names, pretrained_folder
+from mnist_adder.pretrained import folder_of, is_packaged, names, pretrained_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,9 +31,7 @@ def test_the_default_is_there_and_all_are_small() -> None:
 
 
 def test_another_name_is_an_error_that_names_those_there_are() -> None:
-    with pytest.raises(
-        RunError, match=r"No weights 'huge' come with the package\. There are: best, default, tiny"
-    ):
+    with pytest.raises(RunError, match=r"The package has no weights 'huge'\. It has: best, default, tiny"):
         load_pretrained("huge")
 
 
@@ -80,15 +79,31 @@ def test_predict_works_where_nothing_was_trained(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mnist_adder", "predict", str(ROOT / "examples" / "five.png"), "7"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("5 + 7 = 12\n")
-    assert "the weights that come with the package" in done.stderr
+    assert "the weights of the package" in done.stderr
 
 
-def test_a_name_means_a_folder_unless_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_means_the_package_unless_there_is_such_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert folder_of("best") == pretrained_folder("best")
     assert folder_of("runs/mine") == Path("runs/mine")
     (tmp_path / "best").mkdir()
     assert folder_of("best") == Path("best")
+    assert is_packaged(pretrained_folder("best"))
+    assert not is_packaged(folder_of("best"))
+
+
+def test_latest_means_the_newest_finished_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match="There is no finished run in"):
+        folder_of("latest")
+    for seconds, name in enumerate(("older", "newer", "unfinished")):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        if name != "unfinished":
+            (tmp_path / "runs" / name / "results.json").write_text("{}")
+            os.utime(tmp_path / "runs" / name / "results.json", (seconds, seconds))
+    assert folder_of("latest") == Path("runs/newer")
 
 
 def test_they_are_in_the_wheel(tmp_path: Path) -> None:

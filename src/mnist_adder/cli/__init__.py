@@ -1,17 +1,26 @@
-"""The command line: parse, call one function, print. Nothing imports this room.
+"""The command line, one file a command: parse, call one function, print.
 
-Heavy imports wait inside the commands that need them, so that ``--help`` is quick.
+Nothing imports this package. Heavy imports wait inside the commands, so that ``--help`` is quick.
 """
 
-from mnist_adder.cli import (  # they register their commands
-    compare,
-    find_lr,
-    look,
-    speedrun,
-    teach,
-    train,
-    use,
-)
+import importlib
+
 from mnist_adder.cli.app import app, main
 
-__all__ = ["app", "compare", "find_lr", "look", "main", "speedrun", "teach", "train", "use"]
+__all__ = ["app", "main"]
+
+# Importing a command's file registers it; --help lists them in this order.
+for _command in (
+    "train",
+    "predict",
+    "evaluate",
+    "report",
+    "models",
+    "compare",
+    "speedrun",
+    "find_lr",
+    "export",
+    "serve",
+    "worksheet",
+):
+    importlib.import_module(f"mnist_adder.cli.{_command}")

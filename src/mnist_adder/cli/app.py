@@ -1,7 +1,7 @@
-"""The command line's frame: the program, its exit codes, and the options that several commands share.
+"""The program itself: its exit codes, and the options that several commands share.
 
-Commands in the files beside this one register themselves here. A mistake of the user's, or a file that cannot
-be written, ends in one line and exit code 2.
+The commands in the files beside this one register themselves here. A mistake of the user's, a missing extra
+or a file that cannot be written ends in one line and exit code 2.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from mnist_adder import __version__
 from mnist_adder.errors import MnistAdderError
+from mnist_adder.extras import naming_the_extra
 
 
 class _Commands(TyperGroup):
@@ -39,16 +40,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-RunFolder = Annotated[
-    Path,
-    typer.Argument(help="A run folder, or default, best or tiny, which come with us.", show_default=False),
-]
+WHICH_RUN = "A run folder, latest (the newest in runs/), or weights of the package: default, best, tiny."
+RunFolder = Annotated[Path, typer.Argument(help=WHICH_RUN, show_default=False)]
 DataDir = Annotated[
     Path | None,
     typer.Option(help="The four MNIST files. Default: MNIST_ADDER_DATA, the cache, download."),
 ]
 ModelName = Annotated[str, typer.Argument(help="Which model: see mnist-adder models.")]
-Seed = Annotated[int, typer.Option(help="Of weights, order, numbers and augmentation.")]
+Seed = Annotated[int, typer.Option(help="Seeds weights, order, numbers and augmentation.")]
 Dataset = Annotated[
     Literal["auto", "mnist", "digits"], typer.Option(help="auto: MNIST, else scikit-learn's digits.")
 ]
@@ -63,13 +62,14 @@ def main() -> None:
     """Run the command line; the entry point of ``mnist-adder``."""
     try:
         try:
-            app()
+            with naming_the_extra():
+                app()
         finally:
             if sys.stdout is not None:  # it may be closed
-                sys.stdout.flush()  # a full disk is told as elsewhere; when Python ends it would be noise
+                sys.stdout.flush()  # here a full disk is one line; at Python's exit it would be a traceback
     except MnistAdderError as error:
         _fail(str(error))
-    except BrokenPipeError:  # whoever read our output has had enough
+    except BrokenPipeError:  # the reader of our output has closed it, as head does
         _forget_output()
         sys.exit(0)
     except OSError as error:
@@ -83,7 +83,7 @@ def _fail(message: str) -> NoReturn:
 
 
 def _forget_output() -> None:
-    """Let Python find a standard output that it can flush, when it ends."""
+    """Point standard output at nothing, so that Python's own flush at exit succeeds."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -1,4 +1,4 @@
-"""The command compare."""
+"""``mnist-adder compare``: train models side by side and compare them."""
 
 from __future__ import annotations
 

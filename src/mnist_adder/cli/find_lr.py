@@ -1,4 +1,4 @@
-"""The command find-lr."""
+"""``mnist-adder find-lr``: suggest a learning rate."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _NUMBERS = ("parameters", "multiply-adds", "seconds", "digit", "sum", "both", "%
 
 
 def own_command() -> str:
-    """How the user can call this program again: by its name if the shell finds it, else by its path."""
+    """What the user can type to run this program again: its name if the shell finds it, else its path."""
     called = Path(sys.argv[0])
     if shutil.which("mnist-adder") or called.name != "mnist-adder":
         return "mnist-adder"
@@ -58,12 +58,12 @@ def make_console(*, stderr: bool = False) -> Console:
 
 
 def notifier(console: Console) -> Callable[[str], None]:
-    """What prints sentences to a console while something runs."""
+    """A function that prints sentences to a console while something runs."""
     return lambda sentence: console.print(sentence, highlight=False, soft_wrap=True)
 
 
 def make_table(*headings: str) -> Table:
-    """A table in the one style; numbers stand to the right."""
+    """A table in the one style; numbers are aligned right."""
     from rich import box
     from rich.table import Table
 
@@ -74,7 +74,7 @@ def make_table(*headings: str) -> Table:
 
 
 def print_metrics(results: Mapping[str, Any]) -> None:
-    """Print what was measured, for a reader."""
+    """Print what was measured as a table."""
     from mnist_adder.run_config import network_name
 
     measures = {
@@ -123,7 +123,7 @@ def parse_settings(settings: list[str]) -> dict[str, str]:
 
 
 def bars(title: str, probabilities: tuple[float, ...]) -> Table:
-    """Probabilities as a table with bars; the negligible ones are left out."""
+    """Probabilities as a table with bars; those below 0.05 % are left out."""
     table = make_table(title, "", "%")
     for value, probability in enumerate(probabilities):
         if probability >= 0.0005:

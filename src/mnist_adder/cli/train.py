@@ -1,4 +1,4 @@
-"""The command train."""
+"""``mnist-adder train``: train a model, or resume a stopped run."""
 
 from __future__ import annotations
 

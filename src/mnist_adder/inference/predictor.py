@@ -1,8 +1,7 @@
-"""Asking a trained run about pictures.
+"""Answering pictures with the model.onnx or model.int8.onnx of a run.
 
-A run's model.onnx or model.int8.onnx comes in, and any picture of one digit with a number, or many
-ready-made images; answers go out. The command line prints them. Only onnxruntime, numpy and Pillow are
-loaded: torch would take seconds.
+Only onnxruntime, numpy and Pillow are imported: they are all that the base install brings, and torch would
+take seconds.
 """
 
 from __future__ import annotations
@@ -20,8 +19,7 @@ from numpy.typing import NDArray
 from mnist_adder.errors import NumberError, PictureError, RunError
 from mnist_adder.inference.preprocess import preprocess
 from mnist_adder.inference.session import HOW, ask, check_checksum, open_session
-from mnist_adder.pretrained import pretrained_folder
-from mnist_adder.runs import latest_run
+from mnist_adder.pretrained import folder_of, pretrained_folder
 from mnist_adder.safe_io import read_bytes
 from mnist_adder.types import NUMBERS, SIDE, Prediction
 
@@ -60,7 +58,7 @@ class Predictions:
 
 
 class Predictor:
-    """A trained run that is loaded once and can be asked often, by several threads at a time as well.
+    """A trained run, loaded once to answer many pictures; threads may share it.
 
     Example::
 
@@ -68,11 +66,11 @@ class Predictor:
         predictor.predict("seven.png", 5).sum
 
     Args:
-        run: a run, its folder, or None for the newest finished run below ``runs/``, and where there is none,
-            the weights that come with the package.
-        threads: how many share the images of :meth:`predict_images`, each with parts of its own; 0 is one for
-            each core. One image is answered by one.
-        int8: answer by model.int8.onnx, which is quicker and whose probabilities are a little rougher.
+        run: a run, its folder, ``"latest"`` for the newest finished run below ``runs/``, or ``"best"`` or
+            ``"tiny"``, which are weights of the package. None: the package's default weights.
+        threads: how many share the images of :meth:`predict_images`; 0 is one for each core. A single image
+            is answered by one.
+        int8: answer by model.int8.onnx, which is quicker and whose probabilities are a little less exact.
 
     Raises:
         RunError: there is no such run, it has no such file, or that is not one that this package wrote.
@@ -84,7 +82,10 @@ class Predictor:
     """What the file says about itself; see :func:`~mnist_adder.inference.export.describe`."""
 
     def __init__(self, run: Run | str | Path | None = None, *, threads: int = 1, int8: bool = False) -> None:
-        self.folder = _newest() if run is None else Path(run) if isinstance(run, str | Path) else run.folder
+        if run is None:
+            self.folder = pretrained_folder()
+        else:
+            self.folder = folder_of(run) if isinstance(run, str | Path) else run.folder
         self._path = self.folder / (MODEL_INT8 if int8 else MODEL)
         self._session = open_session(_read(self._path), str(self._path))
         self._threads = threads or _cores()
@@ -157,15 +158,8 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _newest() -> Path:
-    try:
-        return latest_run()
-    except RunError:
-        return pretrained_folder()
-
-
 def predict(picture: Picture, number: int | str, run: Run | str | Path | None = None) -> Prediction:
-    """The digit in a picture and its sum with a number, by a run (default: as for Predictor).
+    """The digit in a picture and its sum with a number, by the weights of the package or another run.
 
     For many pictures make one :class:`Predictor`; this loads the run each time. Arguments and errors are
     those of :class:`Predictor` and its ``predict``.

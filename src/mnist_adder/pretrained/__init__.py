@@ -1,7 +1,7 @@
-"""Weights that come with the package, so that prediction works at once and offline.
+"""The weights of the package, so that prediction works at once and offline.
 
-A name comes in, a finished run goes out: its folder lies beside this file, with weights, model.onnx and
-results, which say how it was trained.
+Each is a finished run, in a folder beside this file: weights, model.onnx, and results that say how it was
+trained.
 """
 
 from __future__ import annotations
@@ -9,32 +9,36 @@ from __future__ import annotations
 from pathlib import Path
 
 from mnist_adder.errors import RunError
-from mnist_adder.runs import Run, load_run
+from mnist_adder.extras import naming_the_extra
+from mnist_adder.runs import Run, latest_run, load_run
 
-__all__ = ["DEFAULT", "folder_of", "load_pretrained", "names", "pretrained_folder"]
+__all__ = ["DEFAULT", "LATEST", "folder_of", "is_packaged", "load_pretrained", "names", "pretrained_folder"]
 
 DEFAULT = "default"
-"""The weights that answer where there is no run of the user's own."""
+"""The weights that answer where no run is named."""
+LATEST = "latest"
+"""Names the newest finished run below ``runs/``."""
 
 
 def names() -> list[str]:
-    """The names of all weights that come with the package."""
+    """The names of all weights of the package."""
     return sorted(path.parent.name for path in Path(__file__).parent.glob("*/results.json"))
 
 
 def pretrained_folder(name: str = DEFAULT) -> Path:
-    """The run folder of weights that come with the package.
+    """The run folder of weights of the package.
 
     Raises:
         RunError: there are none of this name.
     """
     if name not in names():
-        raise RunError(f"No weights {name!r} come with the package. There are: {', '.join(names())}.")
+        raise RunError(f"The package has no weights {name!r}. It has: {', '.join(names())}.")
     return Path(__file__).parent / name
 
 
+@naming_the_extra()
 def load_pretrained(name: str = DEFAULT) -> Run:
-    """A finished run that comes with the package.
+    """A finished run of the package.
 
     Example::
 
@@ -43,11 +47,25 @@ def load_pretrained(name: str = DEFAULT) -> Run:
 
     Raises:
         RunError: there is none of this name.
+        MissingExtraError: PyTorch is not installed.
     """
     return load_run(pretrained_folder(name))
 
 
 def folder_of(run: str | Path) -> Path:
-    """The folder that a user means by a path or, where there is no such folder, by one of the names."""
-    path = Path(run)
-    return pretrained_folder(str(run)) if str(run) in names() and not path.is_dir() else path
+    """The run folder that a user means: a path or, where there is no such folder, a name or ``latest``.
+
+    Raises:
+        RunError: it is ``latest``, and there is no finished run in ``runs/``.
+    """
+    path, name = Path(run), str(run)
+    if path.is_dir():
+        return path
+    if name == LATEST:
+        return latest_run()
+    return pretrained_folder(name) if name in names() else path
+
+
+def is_packaged(folder: Path) -> bool:
+    """Whether a run folder is one of the package's own, in which nothing is written."""
+    return folder.parent == Path(__file__).parent

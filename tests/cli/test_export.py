@@ -1,9 +1,8 @@
-"""The commands that put a run to use: export, and what serve refuses; tests/serving asks it."""
+"""``mnist-adder export``."""
 
 from __future__ import annotations
 
 import shutil
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +34,7 @@ def properties(path: Path) -> dict[str, str]:
 def test_a_run_gets_its_model_and_answers(run_cli: RunCLI, run: Path) -> None:
     code, out, _ = run_cli("export", str(run))
     assert code == 0
-    assert f"The model is {run / 'model.onnx'}" in out
+    assert f"Model: {run / 'model.onnx'}, " in out
     assert {"model", "mnist-adder", "results"} <= Predictor(run).metadata.keys()
 
 
@@ -59,7 +58,7 @@ def test_weights_of_the_package_go_to_the_working_directory(
     monkeypatch.chdir(tmp_path)
     code, out, _ = run_cli("export", "default")
     assert code == 0
-    assert out.startswith("The model is default.onnx, ")
+    assert out.startswith("Model: default.onnx, ")
     assert [path.name for path in tmp_path.iterdir()] == ["default.onnx"]
     open_session((tmp_path / "default.onnx").read_bytes(), "it")
 
@@ -90,7 +89,6 @@ def test_a_repository_for_triton(run_cli: RunCLI, run: Path, tmp_path: Path) -> 
         (["export", "default", "--out", "no/where/m.onnx"], "There is no folder no/where"),
         (["export", "default", "--to", "triton", "--out", "FILE"], "cannot be written"),
         (["export", "ODD", "--to", "triton"], "is no name for a model"),
-        (["serve", "--run", "nothing"], "There is no run folder nothing"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -108,21 +106,3 @@ def test_a_mistake_is_one_line(
     assert code == 2
     assert complaint in err
     assert err.startswith("mnist-adder: ")
-
-
-@pytest.mark.parametrize("host", ["", "a..b", "a\0b", "\u00e9" * 70, "256.0.0.1"])
-def test_a_host_that_is_none_is_one_line(host: str, run_cli: RunCLI) -> None:
-    code, _, err = run_cli("serve", "--host", host, "--port", "0")
-    assert code == 2
-    assert err.startswith("mnist-adder: ")
-    assert "--host" in err.splitlines()[-1]
-
-
-def test_a_port_that_is_taken_is_one_line(run_cli: RunCLI) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = str(taken.getsockname()[1])
-        code, _, err = run_cli("serve", "--port", port)
-    assert code == 2
-    assert f"127.0.0.1:{port} cannot be used" in err.splitlines()[-1]

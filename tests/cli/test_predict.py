@@ -1,4 +1,4 @@
-"""The commands that look: evaluate, predict, models, report."""
+"""``mnist-adder predict``."""
 
 from __future__ import annotations
 
@@ -15,22 +15,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mnist_adder import models
 from mnist_adder.errors import PictureError
 from mnist_adder.inference import preprocess
 from mnist_adder.runs import Run
 
 RunCLI = Callable[..., tuple[int, str, str]]
-
-
-def test_models_lists_all_of_them(run_cli: RunCLI) -> None:
-    code, out, _ = run_cli("models")
-    assert code == 0
-    for name in models.names():
-        assert name in out
-    assert "exact-sum --preset tiny: 99.4 % with fewer than 10,000 parameters" in out
-    rows = json.loads(run_cli("models", "--json")[1])["models"]
-    assert {row["name"]: row["parameters"] for row in rows}["binary-sum"] == 6_772_272
 
 
 def test_json_is_one_object_and_nothing_else(run_cli: RunCLI, trained_run: Run, picture: str) -> None:
@@ -40,12 +29,6 @@ def test_json_is_one_object_and_nothing_else(run_cli: RunCLI, trained_run: Run, 
     assert answer["sum"] == answer["digit"] + 7
     assert len(answer["digit_probabilities"]) == 10
     assert len(answer["sum_probabilities"]) == 19
-
-
-def test_evaluate_says_what_was_asked_and_how(run_cli: RunCLI, trained_run: Run) -> None:
-    code, out, _ = run_cli("evaluate", str(trained_run.folder), "--split", "validation", "--tta")
-    assert code == 0
-    assert "validation pairs, with test-time augmentation" in " ".join(out.split())
 
 
 def test_a_damaged_tiff_is_one_line_too(
@@ -74,28 +57,31 @@ def test_a_damaged_tiff_is_one_line_too(
     assert done.stderr.startswith("mnist-adder: ")
 
 
-def test_the_newest_run_answers_and_without_one_what_comes_with_the_package(
+def test_the_package_answers_whatever_there_is_in_the_working_directory(
     run_cli: RunCLI, trained_run: Run, picture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, out, err = run_cli("predict", picture, "8")
+    elsewhere = run_cli("predict", picture, "8")
+    code, out, err = elsewhere
     assert (code, out.splitlines()[0]) == (0, "1 + 8 = 9")
-    assert err == "Answered by the weights that come with the package.\n"
-    shutil.copytree(trained_run.folder, tmp_path / "runs" / "mine")
-    code, _, err = run_cli("predict", picture, "8")
-    assert (code, err) == (0, "Answered by runs/mine.\n")
+    assert err == "Answered by the weights of the package; --run names others.\n"
+    shutil.copytree(trained_run.folder, tmp_path / "runs" / "worse")
+    shutil.copytree(trained_run.folder, tmp_path / "default")
+    assert run_cli("predict", picture, "8") == elsewhere
 
 
-def test_report_writes_a_page_where_it_says(
-    run_cli: RunCLI, trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_run_is_named_by_its_folder_by_its_name_or_as_the_latest(
+    run_cli: RunCLI, trained_run: Run, picture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, out, err = run_cli("report", str(trained_run.folder), "--out", str(tmp_path / "page"))
-    assert (code, err) == (0, "")
-    page = tmp_path / "page" / "report.html"
-    assert str(page) in out
-    assert f"{100 * trained_run.results['joint_accuracy']:.2f}" in page.read_text()
     monkeypatch.chdir(tmp_path)
-    code, out, _ = run_cli("report", str(trained_run.folder), str(trained_run.folder))
-    assert code == 0
-    assert "runs/report/report.html" in out
-    assert (tmp_path / "runs" / "report" / "report.html").exists()
+    code, out, err = run_cli("predict", picture, "8", "--run", "latest")
+    assert (code, out) == (2, "")
+    assert "There is no finished run in" in err
+    shutil.copytree(trained_run.folder, tmp_path / "runs" / "mine")
+    code, latest, err = run_cli("predict", picture, "8", "--run", "latest")
+    assert (code, err) == (0, "Answered by runs/mine.\n")
+    assert run_cli("predict", picture, "8", "--run", "runs/mine") == (0, latest, "")
+    assert run_cli("predict", picture, "8")[1] != latest
+    for name in ("best", "default", "tiny"):
+        code, out, err = run_cli("predict", picture, "8", "--run", name)
+        assert (code, out.splitlines()[0], err) == (0, "1 + 8 = 9", "")

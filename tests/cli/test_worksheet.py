@@ -1,4 +1,4 @@
-"""The command that teaches: worksheet."""
+"""``mnist-adder worksheet``."""
 
 from __future__ import annotations
 
@@ -30,10 +30,3 @@ def test_a_folder_that_is_not_there(run_cli: RunCLI, tmp_path: Path) -> None:
     assert code == 2
     assert len(err.splitlines()) == 1
     assert "There is no folder" in err
-
-
-def test_help_has_an_example(run_cli: RunCLI) -> None:
-    assert "worksheet" in run_cli("--help")[1]
-    code, out, _ = run_cli("worksheet", "--help")
-    assert code == 0
-    assert "Example: mnist-adder worksheet" in out

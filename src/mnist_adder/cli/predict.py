@@ -1,0 +1,42 @@
+"""``mnist-adder predict``: name the digit in a picture and its sum with a number."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mnist_adder.cli.app import WHICH_RUN, AsJson, app
+from mnist_adder.cli.output import bars, make_console, silent_c_libraries
+
+
+@app.command(epilog="Example: mnist-adder predict photo.png 7")
+def predict(
+    image: Annotated[Path, typer.Argument(help="Any picture of one digit.", show_default=False)],
+    number: Annotated[str, typer.Argument(help="0..9", show_default=False)],
+    run: Annotated[
+        Path | None, typer.Option(help=f"{WHICH_RUN} Default: default.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Name the digit in a picture and its sum with a number."""
+    from mnist_adder.inference import Predictor
+    from mnist_adder.pretrained import LATEST
+
+    with silent_c_libraries():
+        predictor = Predictor(run)
+        answer = predictor.predict(image, number)
+    if as_json:
+        print(json.dumps(dataclasses.asdict(answer)))
+        return
+    if run is None:
+        print("Answered by the weights of the package; --run names others.", file=sys.stderr)
+    elif str(run) == LATEST:
+        print(f"Answered by {predictor.folder}.", file=sys.stderr)
+    console = make_console()
+    console.print(f"[bold]{answer.digit} + {answer.number} = {answer.sum}[/]", highlight=False)
+    console.print(bars("digit", answer.digit_probabilities), bars("sum", answer.sum_probabilities))
