@@ -20,9 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_adder.errors import ModelError, RunError
-from mnist_adder.inference.fold import fold_batch_norm
 from mnist_adder.inference.predictor import MODEL
-from mnist_adder.inference.session import INPUTS, OUTPUTS, append_checksum, ask, open_session
+from mnist_adder.inference.session import INPUTS, OUTPUTS, append_checksum, open_session, run_session
 from mnist_adder.runs import load_run
 from mnist_adder.safe_io import write_bytes
 from mnist_adder.types import NUMBERS, SIDE
@@ -36,9 +35,9 @@ if TYPE_CHECKING:
 OPSET = 17
 """Version of ONNX's operators in the file."""
 CHECKED_PAIRS = (1, 2, 7, 64)
-"""How many pairs are asked about at a time when a file is checked; tracing used two."""
+"""Batch sizes with which a file is checked; tracing used two."""
 TOLERANCE = 5e-5
-"""Largest difference of a probability from torch's."""
+"""Largest allowed difference of a probability from torch's."""
 
 _RESULTS = (
     "pairs",
@@ -133,23 +132,26 @@ def _answering(model: Adder) -> nn.Module:
             return digit, total, *both
 
     network = Answering().eval().to("cpu", torch.float32)
-    fold_batch_norm(network)
     return network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload, no-any-return]
 
 
 def _trace(network: nn.Module, name: str) -> Any:
-    """The network as an ``onnx.ModelProto``, written by torch."""
+    """The network, with batch normalisation folded, as an ``onnx.ModelProto`` that torch writes."""
     import onnx
     import torch
     from torch.onnx.errors import OnnxExporterError
 
+    from mnist_adder.inference.fold import fold_batch_norm
+
+    folded = copy.deepcopy(network)
+    fold_batch_norm(folded)
     example = (torch.zeros(2, 1, SIDE, SIDE), torch.tensor([0, 1]))
     try:
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of the exporter itself
             warnings.filterwarnings("ignore", "Constant folding", UserWarning)  # of what pads an image
             torch.onnx.export(
-                network,
+                folded,
                 example,
                 Path(folder) / MODEL,
                 dynamo=False,
@@ -165,10 +167,13 @@ def _trace(network: nn.Module, name: str) -> Any:
 
 
 def _label(model: Any, metadata: Mapping[str, str]) -> bytes:
-    """The file's bytes, with metadata and checksum."""
+    """The file's bytes, with the shapes that are promised, metadata and checksum."""
     import onnx
 
-    # OpenCV 4 cannot infer shapes behind a pooling once an input with fewer than three axes has a named one.
+    for value in model.graph.output:  # tracing loses some widths
+        for axis, size in zip(value.type.tensor_type.shape.dim[1:], OUTPUTS[value.name][1], strict=True):
+            axis.dim_value = size
+    # OpenCV 4 cannot infer shapes behind a pooling once an input of fewer than three axes has a named one.
     number = next(value for value in model.graph.input if value.name == "number")
     number.type.tensor_type.shape.dim[0].ClearField("dim_param")
     onnx.helper.set_model_props(model, dict(metadata))
@@ -177,7 +182,7 @@ def _label(model: Any, metadata: Mapping[str, str]) -> bytes:
 
 
 def _compare(network: nn.Module, content: bytes, name: str) -> None:
-    """Ask both about the same pairs; answers that rest on a tie may differ.
+    """Compare the file's answers with the network's; those that rest on a tie may differ.
 
     Raises:
         ModelError: a probability differs by more than the tolerance, or an answer does.
@@ -189,7 +194,7 @@ def _compare(network: nn.Module, content: bytes, name: str) -> None:
         images, numbers = _strokes(count), np.arange(count) % NUMBERS
         with torch.inference_mode(), torch.autocast("cpu", enabled=False):
             ours = [out.numpy() for out in network(torch.from_numpy(images), torch.from_numpy(numbers))]
-        theirs = ask(session, images, numbers, "its file")
+        theirs = run_session(session, images, numbers, "its file")
         clear = np.ones(count, dtype=np.bool_)
         for answer, probabilities in ((0, 2), (1, 3)):
             difference = float(np.abs(ours[probabilities] - theirs[probabilities])[clear].max(initial=0))

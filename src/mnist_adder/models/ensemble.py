@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mnist_adder.models.base import Adder
-from mnist_adder.types import DIGITS, SIDE, Losses, Outputs
+from mnist_adder.types import SIDE, Losses, Outputs
 
 STILL = ((0, 0),)
 """The image as it is."""
@@ -49,8 +49,7 @@ class Ensemble(Adder):
             outputs = member.combine(part, numbers)
             digits.append(outputs.digit_logits.softmax(1))
             sums.append(member.sum_probabilities(outputs))
-        mean_digit = _mean(digits).view(-1, DIGITS)  # says the width, which ONNX loses in chunk
-        return Outputs(_log(mean_digit), _mean(sums))
+        return Outputs(_log(_mean(digits)), _mean(sums))
 
     def losses(self, outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
         """Negative log-likelihoods, for evaluation."""

@@ -129,11 +129,15 @@ def _log_by_sum(number_probabilities: Tensor) -> Tensor:
 
 
 def _log_sum_exp(values: Tensor) -> Tensor:
-    """Over the last axis of (B, 19, 10). As ONNX it is spelled out: few programs read its operator for it."""
+    """Over the last axis of log-probabilities (B, 19, 10); as ONNX in plain operators.
+
+    Few programs read ONNX's ReduceLogSumExp. No value here is above 0, so nothing overflows when it is
+    spelled out, and the smallest float32 keeps the logarithm finite. torch's own rounds differently, so
+    training keeps it.
+    """
     if not torch.onnx.is_in_onnx_export():
         return values.logsumexp(2)
-    greatest = values.amax(2, keepdim=True)
-    return ((values - greatest).exp().sum(2, keepdim=True).log() + greatest).flatten(1)
+    return (values.exp().sum(2) + torch.finfo(torch.float32).tiny).log()
 
 
 def _look_up(table: Tensor, numbers: Tensor) -> Tensor:
