@@ -149,11 +149,9 @@ def constant(model: Any, values: list[int]) -> str:
 
 
 def pad_by_a_lot(model: Any) -> None:
-    name = next(node for node in model.graph.node if node.op_type == "Pad").input[1]
-    for tensor in model.graph.initializer:
-        if tensor.name == name:
-            pads = numpy_helper.to_array(tensor) + np.array([0, 0, 0, 0, 0, 0, 40_000, 40_000])
-            tensor.CopyFrom(numpy_helper.from_array(pads, name))
+    pads = constant(model, [0, 0, 40_000, 40_000])
+    nodes = [("Pad", ["before", pads], "a"), ("ReduceMax", ["a"], "b"), ("Add", ["before", "b"], "after")]
+    after_gemm(model, *(helper.make_node(kind, inputs, [output]) for kind, inputs, output in nodes))
 
 
 def double_forty_times(model: Any) -> None:

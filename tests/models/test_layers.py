@@ -35,6 +35,18 @@ def test_a_known_number_shifts_the_digit_to_the_last_bit(digit_logits: torch.Ten
 
 
 @given(logits, st.integers(0, 9))
+def test_a_known_number_is_its_distribution_to_the_last_bit(digit_logits: torch.Tensor, number: int) -> None:
+    known = torch.tensor([number])
+    results = []
+    for numbers in (known, number_distribution(known)):
+        logits = digit_logits.clone().requires_grad_()
+        sums = add_distributions(logits.log_softmax(1), numbers)
+        loss = torch.nn.functional.cross_entropy(sums, known + 4)
+        results.append((sums, *torch.autograd.grad(loss, logits)))
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(*results, strict=True))
+
+
+@given(logits, st.integers(0, 9))
 def test_digit_and_sum_never_disagree(digit_logits: torch.Tensor, number: int) -> None:
     model = ExactSum()
     outputs = model.combine(digit_logits, torch.tensor([number]))

@@ -1,12 +1,9 @@
-"""A trained model -> model.onnx, which answers without torch and wherever ONNX is read.
+"""Writes a trained model as model.onnx, which answers without torch and wherever ONNX is read.
 
-A model, or a finished run, comes in; a checked file goes out. Next is the predictor, or any other program
-that reads ONNX.
-
-Traced by torch's older exporter: it takes a moment where the newer one takes seconds, and knows all
-that the models do; the newer one lacks the shift in binary-sum (torch 2.13). The graph is then folded by
-onnxruntime, with none of its own operators, and simplified. Opset 17 is the standard's of 2022, which most
-readers know.
+torch's older exporter traces the model: it takes a moment where the newer one takes seconds. Before that,
+batch normalisation is folded into the layers before it. The file is what the trace says, in operators that
+onnx's reference evaluator, OpenCV, OpenVINO and ONNX Runtime all read alike; see benchmarks/readers.py. Opset
+17 is the standard's of 2022, which most programs know.
 """
 
 from __future__ import annotations
@@ -15,8 +12,7 @@ import copy
 import json
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +21,7 @@ from numpy.typing import NDArray
 
 from mnist_adder.errors import ModelError, RunError
 from mnist_adder.inference.predictor import MODEL
-from mnist_adder.inference.session import INPUTS, OUTPUTS, append_checksum, ask, open_session
-from mnist_adder.inference.simplify import simplify
+from mnist_adder.inference.session import INPUTS, OUTPUTS, append_checksum, open_session, run_session
 from mnist_adder.runs import load_run
 from mnist_adder.safe_io import write_bytes
 from mnist_adder.types import NUMBERS, SIDE
@@ -40,9 +35,9 @@ if TYPE_CHECKING:
 OPSET = 17
 """Version of ONNX's operators in the file."""
 CHECKED_PAIRS = (1, 2, 7, 64)
-"""How many pairs are asked about at a time when a file is checked; tracing used two."""
+"""Batch sizes with which a file is checked; tracing used two."""
 TOLERANCE = 5e-5
-"""Largest difference of a probability from torch's."""
+"""Largest allowed difference of a probability from torch's."""
 
 _RESULTS = (
     "pairs",
@@ -111,11 +106,7 @@ def export_onnx(model: Adder, path: Path, *, metadata: Mapping[str, str]) -> Non
     network = _answering(model)
     if not all(bool(values.isfinite().all()) for values in network.state_dict().values()):
         raise ModelError(f"{model.name()} has weights that are not finite: lower its learning rate.")
-    with tempfile.TemporaryDirectory() as folder:
-        traced, folded = Path(folder) / "traced.onnx", Path(folder) / "folded.onnx"
-        _trace(network, traced, model.name())
-        _fold(traced, folded)
-        content = _label(folded, metadata)
+    content = _label(_trace(network, model.name()), metadata)
     try:
         _compare(network, content, model.name())
     except RunError as error:
@@ -135,88 +126,63 @@ def _answering(model: Adder) -> nn.Module:
 
         def forward(self, image: Tensor, number: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             outputs = self.model(image, number)
-            digit_probabilities = outputs.digit_logits.softmax(1)
-            sum_probabilities = self.model.sum_probabilities(outputs)
-            return (
-                digit_probabilities.argmax(1),
-                sum_probabilities.argmax(1),
-                digit_probabilities,
-                sum_probabilities,
-            )
+            both = outputs.digit_logits.softmax(1), self.model.sum_probabilities(outputs)
+            # OpenCV 4 answers at random where argmax drops the axis itself.
+            digit, total = (probabilities.argmax(1, keepdim=True).view(-1) for probabilities in both)
+            return digit, total, *both
 
     network = Answering().eval().to("cpu", torch.float32)
     return network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload, no-any-return]
 
 
-def _trace(network: nn.Module, path: Path, name: str) -> None:
-    """Let torch write the network as ONNX."""
+def _trace(network: nn.Module, name: str) -> Any:
+    """The network, with batch normalisation folded, as an ``onnx.ModelProto`` that torch writes."""
+    import onnx
     import torch
     from torch.onnx.errors import OnnxExporterError
 
+    from mnist_adder.inference.fold import fold_batch_norm
+
+    folded = copy.deepcopy(network)
+    fold_batch_norm(folded)
     example = (torch.zeros(2, 1, SIDE, SIDE), torch.tensor([0, 1]))
     try:
-        with warnings.catch_warnings(), _stable_log_sigmoid():
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of the exporter itself
-            warnings.filterwarnings("ignore", "Constant folding", UserWarning)  # we fold what is left
+            warnings.filterwarnings("ignore", "Constant folding", UserWarning)  # of what pads an image
             torch.onnx.export(
-                network,
+                folded,
                 example,
-                path,
+                Path(folder) / MODEL,
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=list(INPUTS),
                 output_names=list(OUTPUTS),
                 dynamic_axes={key: {0: "N"} for key in (*INPUTS, *OUTPUTS)},
             )
+            return onnx.load(Path(folder) / MODEL)
     except OnnxExporterError as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"{name} cannot be written as ONNX: {reason}.") from None
 
 
-@contextmanager
-def _stable_log_sigmoid() -> Iterator[None]:
-    """Let torch write log(sigmoid(x)) as -softplus(-x): its own way is -infinity, not x, below -88."""
-    from torch.onnx.utils import register_custom_op_symbolic, unregister_custom_op_symbolic
-
-    def log_sigmoid(graph: Any, x: Any) -> Any:
-        return graph.op("Neg", graph.op("Softplus", graph.op("Neg", x)))
-
-    register_custom_op_symbolic("aten::log_sigmoid", log_sigmoid, OPSET)
-    try:
-        yield
-    finally:
-        unregister_custom_op_symbolic("aten::log_sigmoid", OPSET)
-
-
-def _fold(path: Path, folded: Path) -> None:
-    """Work out whatever depends on no input, and drop what nothing depends on; standard operators only."""
-    import onnxruntime  # type: ignore[import-untyped]
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(folded)
-    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def _label(path: Path, metadata: Mapping[str, str]) -> bytes:
-    """Simplify, add metadata and checksum, and drop operator sets that onnxruntime names without using."""
+def _label(model: Any, metadata: Mapping[str, str]) -> bytes:
+    """The file's bytes, with the shapes that are promised, metadata and checksum."""
     import onnx
 
-    model = onnx.load(path)
-    simplify(model)
-    used = {node.domain for node in model.graph.node}
-    for entry in list(model.opset_import):
-        if entry.domain not in used:
-            model.opset_import.remove(entry)
+    for value in model.graph.output:  # tracing loses some widths
+        for axis, size in zip(value.type.tensor_type.shape.dim[1:], OUTPUTS[value.name][1], strict=True):
+            axis.dim_value = size
+    # OpenCV 4 cannot infer shapes behind a pooling once an input of fewer than three axes has a named one.
+    number = next(value for value in model.graph.input if value.name == "number")
+    number.type.tensor_type.shape.dim[0].ClearField("dim_param")
     onnx.helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model)
     return append_checksum(model.SerializeToString(deterministic=True))
 
 
 def _compare(network: nn.Module, content: bytes, name: str) -> None:
-    """Ask both about the same pairs; answers that rest on a tie may differ.
+    """Compare the file's answers with the network's; those that rest on a tie may differ.
 
     Raises:
         ModelError: a probability differs by more than the tolerance, or an answer does.
@@ -228,7 +194,7 @@ def _compare(network: nn.Module, content: bytes, name: str) -> None:
         images, numbers = _strokes(count), np.arange(count) % NUMBERS
         with torch.inference_mode(), torch.autocast("cpu", enabled=False):
             ours = [out.numpy() for out in network(torch.from_numpy(images), torch.from_numpy(numbers))]
-        theirs = ask(session, images, numbers, "its file")
+        theirs = run_session(session, images, numbers, "its file")
         clear = np.ones(count, dtype=np.bool_)
         for answer, probabilities in ((0, 2), (1, 3)):
             difference = float(np.abs(ours[probabilities] - theirs[probabilities])[clear].max(initial=0))

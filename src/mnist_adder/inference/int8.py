@@ -1,12 +1,9 @@
-"""A run's model.onnx -> model.int8.onnx: the same questions, answered with 8-bit multiplications.
+"""Quantises a run's model.onnx to model.int8.onnx: the same questions, answered with 8-bit multiplications.
 
-A run folder and images that it was trained on come in; a checked file goes out. Next is the predictor, when
-it is asked for int8.
-
-Weights become int8 with one scale for each output channel. What flows between layers becomes uint8 with one
-scale, from the least to the greatest value that the images produce there. The file says so in the standard's
-own words, QuantizeLinear and DequantizeLinear around ordinary operators, which any reader of ONNX knows;
-onnxruntime joins each such group into one operator on whole numbers.
+Weights become int8 with one scale for each output channel. Values between layers become uint8 with one scale,
+from the smallest to the largest that the calibration images produce there. The file says so in standard
+operators, QuantizeLinear and DequantizeLinear around ordinary ones, which any reader of ONNX knows;
+onnxruntime fuses each such group into one operator on integers.
 """
 
 from __future__ import annotations
@@ -20,7 +17,7 @@ from numpy.typing import NDArray
 
 from mnist_adder.errors import ModelError
 from mnist_adder.inference.predictor import MODEL, MODEL_INT8, Predictor, check_images
-from mnist_adder.inference.session import append_checksum, ask, open_session
+from mnist_adder.inference.session import append_checksum, open_session, run_session
 from mnist_adder.safe_io import write_bytes
 from mnist_adder.types import NUMBERS
 
@@ -36,11 +33,11 @@ _AT_ONCE = 64
 
 
 def export_int8(run: Run | str | Path, images: NDArray[np.float32], path: Path | None = None) -> Path:
-    """Write what a run's model.onnx says in 8 bits, once it is found to answer the same, and return its path.
+    """Write model.int8.onnx once its answers are checked against model.onnx, and return its path.
 
     Convolutions are quantised, with the pooling between them; where a model has none, its matrix products.
-    The rest is little work and stays float32. Weights use 7 of their 8 bits, so that processors which add up
-    products in 16 bits (AVX2 without VNNI) do not overflow, and answer like all others.
+    The rest is little work and stays float32. Weights use 7 of their 8 bits, so that processors which
+    accumulate products in 16 bits (AVX2 without VNNI) do not overflow, and answer like all others.
 
     Example::
 
@@ -70,7 +67,7 @@ def export_int8(run: Run | str | Path, images: NDArray[np.float32], path: Path |
 
 
 def _quantise(path: Path, images: NDArray[np.float32]) -> Any:
-    """The quantised onnx.ModelProto of a file; what lies between is kept in a folder of its own."""
+    """The quantised onnx.ModelProto of a file."""
     import onnx
     from onnxruntime.quantization import (  # type: ignore[import-untyped]
         CalibrationDataReader,
@@ -92,7 +89,7 @@ def _quantise(path: Path, images: NDArray[np.float32]) -> Any:
 
     model = onnx.load(path)
     has_convolutions = any(node.op_type == "Conv" for node in model.graph.node)
-    # Without this mark quantize_static logs the advice to simplify the model, which is done already.
+    # Without this mark quantize_static logs the advice to simplify the model first.
     onnx.helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
     with tempfile.TemporaryDirectory() as folder:
         exact, quantised = Path(folder) / "exact.onnx", Path(folder) / "quantised.onnx"
@@ -121,10 +118,10 @@ def _label(model: Any, metadata: dict[str, str]) -> bytes:
 
 
 def _compare(exact: Predictor, content: bytes, images: NDArray[np.float32]) -> None:
-    """Refuse a model that answers differently too often.
+    """Refuse a model whose answers change too often.
 
     Raises:
-        ModelError: too few images have the same digit and the same sum as before.
+        ModelError: too few images keep their digit and their sum.
     """
     numbers = _numbers(len(images))
     before = exact.predict_images(images, numbers)
@@ -132,7 +129,7 @@ def _compare(exact: Predictor, content: bytes, images: NDArray[np.float32]) -> N
     same = 0
     for start in range(0, len(images), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        digits, sums, *_ = ask(session, images[part, None], numbers[part], MODEL_INT8)
+        digits, sums, *_ = run_session(session, images[part, None], numbers[part], MODEL_INT8)
         same += int(((digits == before.digits[part]) & (sums == before.sums[part])).sum())
     if same < AGREEMENT * len(images):
         raise ModelError(

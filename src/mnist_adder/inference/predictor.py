@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mnist_adder.errors import NumberError, PictureError, RunError
 from mnist_adder.inference.preprocess import preprocess
-from mnist_adder.inference.session import HOW, ask, check_checksum, open_session
+from mnist_adder.inference.session import HOW, check_checksum, open_session, run_session
 from mnist_adder.pretrained import folder_of, pretrained_folder
 from mnist_adder.safe_io import read_bytes
 from mnist_adder.types import NUMBERS, SIDE, Prediction
@@ -134,7 +134,7 @@ class Predictor:
 
     def _ask(self, images: NDArray[np.float32], numbers: NDArray[np.int64]) -> Predictions:
         def answer(part: slice) -> list[Any]:
-            return ask(self._session, images[part, None], numbers[part], str(self._path))
+            return run_session(self._session, images[part, None], numbers[part], str(self._path))
 
         parts = [slice(start, start + _PAIRS_AT_ONCE) for start in range(0, len(images), _PAIRS_AT_ONCE)]
         if self._threads == 1 or len(parts) == 1:

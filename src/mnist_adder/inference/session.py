@@ -1,11 +1,9 @@
-"""Opening a model.onnx and asking it: what it must look like, and what is refused.
+"""Opens an ONNX file as an onnxruntime session, and runs it: what a file must look like, and what is refused.
 
-Bytes of a file come in, an onnxruntime session goes out, for the predictor; export checks its work with it.
-
-A file ends in its own checksum, written as one more entry of its metadata, which any reader of ONNX reads:
-a flipped bit among the weights would else go unnoticed. It is no protection against somebody who means harm
-and seals the file anew. Against that, memory is limited, what may go on for ever is refused, the session is
-tried, and its answers are looked at.
+A file ends in its own checksum, written as one more entry of its metadata, which any reader of ONNX skips: a
+flipped bit among the weights would otherwise go unnoticed. The checksum is no protection against somebody who
+means harm and appends a new one. Against that, memory is limited, operators that may run for ever are
+refused, the session is tried once, and every answer is checked.
 """
 
 from __future__ import annotations
@@ -27,19 +25,19 @@ from mnist_adder.types import DIGITS, SIDE, SUMS
 _Values: TypeAlias = "Mapping[str, tuple[str, list[int]]]"
 
 INPUTS: _Values = {"image": ("tensor(float)", [1, SIDE, SIDE]), "number": ("tensor(int64)", [])}
-"""What goes into model.onnx: name, type, and shape after the first axis, which is any number of pairs."""
+"""The inputs of model.onnx: name, type, and shape after the first axis, which is any number of pairs."""
 OUTPUTS: _Values = {
     "digit": ("tensor(int64)", []),
     "sum": ("tensor(int64)", []),
     "digit_probabilities": ("tensor(float)", [DIGITS]),
     "sum_probabilities": ("tensor(float)", [SUMS]),
 }
-"""What comes out of it."""
+"""Its outputs, likewise."""
 
 HOW = "mnist-adder export RUN"
 """How a user gets a model.onnx; error messages end with it."""
 MEMORY_BYTES = 1_000_000_000
-"""What all models of a process may use together; the hungriest of ours needs a few megabytes a thread."""
+"""What all models of a process may use together; the largest of ours needs a few megabytes a thread."""
 
 # Protobuf, however tag and length are encoded: the key "location" of ONNX's external_data, and operators that
 # repeat others as often as a tensor says.
@@ -57,7 +55,7 @@ def append_checksum(content: bytes) -> bytes:
 
 
 def check_checksum(content: bytes, name: str) -> None:
-    """See that a file is as it was written.
+    """Check that a file is as it was written.
 
     Raises:
         RunError: it has no checksum, or another content.
@@ -73,16 +71,16 @@ def check_checksum(content: bytes, name: str) -> None:
 
 
 def open_session(content: bytes, name: str) -> Any:
-    """An onnxruntime session on a model with our inputs and outputs, on the processor; it prints nothing.
+    """An onnxruntime session on the CPU for a model with our inputs and outputs; it prints nothing.
 
-    It calculates on one thread, and several may ask it at a time.
+    It computes on one thread, and may be run by several threads at a time.
 
     Args:
         content: the file's bytes. Nothing else is read: what refers to other files is refused.
         name: what messages call it.
 
     Raises:
-        RunError: it is no ONNX file, a damaged one, or one with other inputs and outputs.
+        RunError: it is no ONNX file, a damaged one, one with other inputs and outputs, or a harmful one.
     """
     import onnxruntime  # type: ignore[import-untyped]
 
@@ -113,16 +111,16 @@ def open_session(content: bytes, name: str) -> Any:
         raise RunError(
             f"{name} is no ONNX file, or a damaged one: {in_short(error)}. Make it anew: {HOW}."
         ) from None
-    ask(session, np.zeros((2, 1, SIDE, SIDE), np.float32), np.arange(2), name)
+    run_session(session, np.zeros((2, 1, SIDE, SIDE), np.float32), np.arange(2), name)
     return session
 
 
 @functools.cache
 def _limit_memory() -> None:
-    """Let sessions take their memory from one arena that does not outgrow MEMORY_BYTES.
+    """Make all sessions allocate from one arena of at most MEMORY_BYTES.
 
-    Padding or repeating by some large number, of which a few bytes of a file are enough, would else take all
-    memory there is, and the process with it.
+    A file of a few bytes can pad or repeat by a huge number; without a limit that would take all memory
+    there is, and the process with it.
     """
     import onnxruntime
 
@@ -132,14 +130,22 @@ def _limit_memory() -> None:
         onnxruntime.create_and_register_allocator(onnxruntime.OrtMemoryInfo("Cpu", kind, 0, sort), arena)
 
 
-def ask(session: Any, images: NDArray[np.float32], numbers: NDArray[np.int64], name: str) -> list[Any]:
-    """What :func:`open_session`'s model answers to images (N, 1, 28, 28) and numbers (N,); see OUTPUTS.
+def run_session(
+    session: Any, images: NDArray[np.float32], numbers: NDArray[np.int64], name: str
+) -> list[NDArray[Any]]:
+    """The four OUTPUTS of a session from :func:`open_session`, for N pairs.
+
+    Args:
+        session: what :func:`open_session` returned.
+        images: (N, 1, 28, 28) in [0, 1].
+        numbers: (N,) 0..9.
+        name: what messages call the file.
 
     Raises:
-        RunError: the model breaks off, or answers what cannot be, as a damaged one may.
+        RunError: the model fails, or answers what is impossible, as a damaged one may.
     """
     try:
-        answers: list[Any] = session.run(list(OUTPUTS), {"image": images, "number": numbers})
+        answers: list[NDArray[Any]] = session.run(list(OUTPUTS), {"image": images, "number": numbers})
     except Exception as error:
         reason = in_short(error)
     else:
@@ -150,10 +156,10 @@ def ask(session: Any, images: NDArray[np.float32], numbers: NDArray[np.int64], n
 
 
 def _is_possible(answers: Sequence[NDArray[Any]], count: int) -> bool:
-    """Whether answers to ``count`` pairs have the right shapes and range, and are numbers at all.
+    """Whether answers to ``count`` pairs have the right shapes, are in range and are not NaN.
 
-    Each answer is looked at, so this must take microseconds: squares of probabilities add up to at most 1 a
-    row, and to no number if one of them is none.
+    Every answer is checked, so this must take microseconds: the squares of a row of probabilities add up to
+    at most 1, and to NaN if one of them is NaN.
     """
     if [values.shape for values in answers] != [(count, *shape) for _, shape in OUTPUTS.values()]:
         return False

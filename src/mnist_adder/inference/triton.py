@@ -1,10 +1,8 @@
-"""A model.onnx -> a folder that Triton Inference Server, and others that read its layout, serve as it is.
+"""Writes a Triton model repository: ``OUT/NAME/config.pbtxt`` and ``OUT/NAME/1/model.onnx``.
 
-A checked file comes in; ``OUT/NAME/config.pbtxt`` and ``OUT/NAME/1/model.onnx`` go out. Next is
-``tritonserver --model-repository OUT``.
-
-The config names the axis of pairs in every shape (``max_batch_size: 0``), so that requests look the same to
-Triton as to ``mnist-adder serve``; what it gives up for that is Triton's own joining of requests.
+Serve it with ``tritonserver --model-repository OUT``. The config says ``max_batch_size: 0`` and has the axis
+of pairs in every shape, so that requests look the same to Triton as to ``mnist-adder serve``; the price is
+that Triton does not batch requests itself.
 """
 
 from __future__ import annotations
@@ -24,15 +22,15 @@ _KINDS = {"tensor(float)": "TYPE_FP32", "tensor(int64)": "TYPE_INT64"}
 
 
 def write_repository(content: bytes, name: str, out: Path) -> Path:
-    """Put a model into a model repository, beside others perhaps, and return its own folder.
+    """Put a model into a model repository, which may hold others, and return the model's folder.
 
     Args:
         content: of a model.onnx or a model.int8.onnx.
         name: what clients call it: letters, digits, ``.``, ``_`` and ``-``.
-        out: the repository; it is made if there is none. A model of this name is replaced.
+        out: the repository; it is created if there is none. A model of this name is replaced.
 
     Raises:
-        RunError: the content is no model of ours, the name is no name, or the folder cannot be written.
+        RunError: the content is no model of ours, the name is not allowed, or the folder cannot be written.
     """
     open_session(content, name)
     if not re.fullmatch(r"[\w.-]+", name, re.ASCII) or set(name) <= {"."}:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from torch import nn
 
-from mnist_adder.models.layers import FlattenChannelsLast, Repeated, conv_block
+from mnist_adder.models.layers import Crop, FlattenChannelsLast, Repeated, conv_block
 from mnist_adder.types import DIGITS
 
 
 def cells() -> list[nn.Module]:
     """The inner 24x24 pixels as 4 channels of 12x12."""
-    return [nn.ZeroPad2d(-2), nn.PixelUnshuffle(2)]
+    return [Crop(2), nn.PixelUnshuffle(2)]
 
 
 def standard() -> nn.Module:

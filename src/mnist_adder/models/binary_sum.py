@@ -88,10 +88,13 @@ class BinarySum(Adder):
         return Losses(digit, F.binary_cross_entropy_with_logits(outputs.sum_scores, _bits(sums)))
 
     def sum_probabilities(self, outputs: Outputs) -> Tensor:
-        """The product of the five bits' probabilities for each of 0..18, scaled to add up to 1."""
+        """The product of the five bits' probabilities for each of 0..18, scaled to add up to 1.
+
+        A bit's logit is the log of P(1) / P(0), so the product is as large as exp(the sum of the logits of
+        the bits that are 1), but for a factor that all sums share.
+        """
         codes = _bits(torch.arange(SUMS, device=outputs.sum_scores.device))  # (19, 5)
-        log_one, log_zero = F.logsigmoid(outputs.sum_scores), F.logsigmoid(-outputs.sum_scores)
-        return (log_one @ codes.T + log_zero @ (1 - codes).T).softmax(1)
+        return (outputs.sum_scores @ codes.T).softmax(1)
 
 
 def _bits(values: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mnist_adder.models.base import Adder
-from mnist_adder.types import DIGITS, Losses, Outputs
+from mnist_adder.types import SIDE, Losses, Outputs
 
 STILL = ((0, 0),)
 """No shift."""
@@ -38,8 +38,8 @@ class Ensemble(Adder):
 
     def encode(self, images: Tensor) -> Tensor:
         """The features of each member for each shift V, one after the other: (B, V M F)."""
-        moved = [F.pad(images, (x, -x, y, -y)) for x, y in self.shifts]
-        return torch.cat([member.encode(view) for view in moved for member in self._each()], 1)
+        views = _moved(images, self.shifts)
+        return torch.cat([member.encode(view) for view in views for member in self._each()], 1)
 
     def combine(self, features: Tensor, numbers: Tensor) -> Outputs:
         """The digit's log-probabilities (B, 10) and the sum's probabilities (B, 19)."""
@@ -49,8 +49,7 @@ class Ensemble(Adder):
             outputs = member.combine(part, numbers)
             digits.append(outputs.digit_logits.softmax(1))
             sums.append(member.sum_probabilities(outputs))
-        mean_digit = torch.stack(digits).mean(0).reshape(-1, DIGITS)  # explicit, or ONNX loses the width
-        return Outputs(_log(mean_digit), torch.stack(sums).mean(0))
+        return Outputs(_log(_mean(digits)), _mean(sums))
 
     def losses(self, outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
         """Negative log-likelihoods, for evaluation."""
@@ -62,6 +61,20 @@ class Ensemble(Adder):
 
     def _each(self) -> list[Adder]:
         return [member for member in self.members if isinstance(member, Adder)]
+
+
+def _moved(images: Tensor, shifts: Sequence[tuple[int, int]]) -> list[Tensor]:
+    """The images (B, 1, 28, 28) moved by each shift; what comes in at the borders is 0."""
+    margin = max(abs(pixels) for shift in shifts for pixels in shift)
+    if margin == 0:
+        return [images] * len(shifts)
+    padded = F.pad(images, (margin,) * 4)
+    starts = [(margin - y, margin - x) for x, y in shifts]
+    return [padded[..., top : top + SIDE, left : left + SIDE] for top, left in starts]
+
+
+def _mean(values: Sequence[Tensor]) -> Tensor:
+    return sum(values[1:], values[0]) / len(values)
 
 
 def _log(probabilities: Tensor) -> Tensor:

@@ -24,15 +24,14 @@ def normalise(images: Tensor) -> Tensor:
 
 def number_distribution(numbers: Tensor) -> Tensor:
     """Numbers as distributions (B, 10): integers (B,) become one-hot, distributions stay as they are."""
-    return F.one_hot(numbers, NUMBERS).float() if numbers.dim() == 1 else numbers
+    return _look_up(_ONE_HOT, numbers) if numbers.dim() == 1 else numbers
 
 
 def number_value(numbers: Tensor) -> Tensor:
     """Numbers as floats (B, 1): integers (B,) as they are, distributions (B, 10) by their mean."""
     if numbers.dim() == 1:
-        return numbers.float().unsqueeze(1)
-    values = torch.arange(NUMBERS, dtype=numbers.dtype, device=numbers.device)
-    return (numbers * values).sum(1, keepdim=True)
+        return _look_up(_VALUES, numbers)
+    return (numbers * _VALUES.to(numbers).squeeze(1)).sum(1, keepdim=True)
 
 
 def cross_entropies(outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
@@ -75,6 +74,23 @@ class Repeated(nn.Module):
         return features
 
 
+class Crop(nn.Module):
+    """Leaves out the outer rows and columns.
+
+    Args:
+        margin: how many on each side.
+    """
+
+    def __init__(self, margin: int) -> None:
+        super().__init__()
+        self.margin = margin
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C, H - 2 margin, W - 2 margin)."""
+        inner = slice(self.margin, -self.margin)
+        return images[..., inner, inner]
+
+
 class FlattenChannelsLast(nn.Module):
     """(B, C, H, W) to (B, H W C): in channels-last memory a view, so that no gradient is reordered."""
 
@@ -83,7 +99,7 @@ class FlattenChannelsLast(nn.Module):
         return features.permute(0, 2, 3, 1).flatten(1)
 
 
-def add_distributions(digit_log_probabilities: Tensor, number_probabilities: Tensor) -> Tensor:
+def add_distributions(digit_log_probabilities: Tensor, numbers: Tensor) -> Tensor:
     """The sum's log-probabilities: the distribution of digit + number for independent digit and number.
 
     ``P(sum = s) = sum over d of P(digit = d) * P(number = s - d)``, a convolution, worked out in log
@@ -92,16 +108,47 @@ def add_distributions(digit_log_probabilities: Tensor, number_probabilities: Ten
 
     Args:
         digit_log_probabilities: (B, 10).
-        number_probabilities: (B, 10).
+        numbers: (B,) integers 0..9, or (B, 10) float, a distribution over them.
 
     Returns:
         (B, 19) log-probabilities.
     """
+    by_sum = _look_up(_LOG_BY_SUM, numbers) if numbers.dim() == 1 else _log_by_sum(numbers)
+    return _log_sum_exp(digit_log_probabilities.view(-1, 1, DIGITS) + by_sum)
+
+
+def _log_by_sum(number_probabilities: Tensor) -> Tensor:
+    """(B, 10) to (B, 19, 10): log P(number = s - d) for each sum s and digit d."""
     known = number_probabilities > 0  # the logarithm of 0 stays out of the graph: it has no finite gradient
     number_log = torch.where(known, number_probabilities, 1.0).log()
     number_log = torch.where(known, number_log, LOG_ZERO)
     padded = F.pad(number_log, (DIGITS - 1, DIGITS - 1), value=LOG_ZERO)  # (B, 28): numbers -9..18
     sums = torch.arange(SUMS, device=padded.device).unsqueeze(1)
     digits = torch.arange(DIGITS, device=padded.device)
-    number_log_by_sum = padded[:, sums - digits + DIGITS - 1]  # (B, 19, 10): log P(number = s - d)
-    return (digit_log_probabilities.unsqueeze(1) + number_log_by_sum).logsumexp(2)
+    return padded[:, sums - digits + DIGITS - 1]
+
+
+def _log_sum_exp(values: Tensor) -> Tensor:
+    """Over the last axis of log-probabilities (B, 19, 10); as ONNX in plain operators.
+
+    Few programs read ONNX's ReduceLogSumExp. No value here is above 0, so nothing overflows when it is
+    spelled out, and the smallest float32 keeps the logarithm finite. torch's own rounds differently, so
+    training keeps it.
+    """
+    if not torch.onnx.is_in_onnx_export():
+        return values.logsumexp(2)
+    return (values.exp().sum(2) + torch.finfo(torch.float32).tiny).log()
+
+
+def _look_up(table: Tensor, numbers: Tensor) -> Tensor:
+    """The rows of a table (10, ...) for integers (B,).
+
+    The shape is said once more since OpenCV 4 adds an axis of 1 to what it looks up.
+    """
+    return table.to(numbers.device)[numbers].view(-1, *table.shape[1:])
+
+
+# What a known number means, for each of the ten.
+_ONE_HOT = torch.eye(NUMBERS)
+_VALUES = torch.arange(float(NUMBERS)).unsqueeze(1)
+_LOG_BY_SUM = _log_by_sum(_ONE_HOT)  # (10, 19, 10)

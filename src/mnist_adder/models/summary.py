@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mnist_adder.models.base import Adder, evaluation_mode
+from mnist_adder.models.layers import Crop
 from mnist_adder.types import NUMBERS, SIDE
 
 Reads = Literal["image", "number", "both", "neither"]
@@ -146,8 +147,8 @@ def _setting(module: nn.Module) -> str:
         return f"{module.kernel_size}x{module.kernel_size}"
     if isinstance(module, nn.AdaptiveAvgPool2d):
         return f"to {module.output_size}x{module.output_size}"
-    if isinstance(module, nn.ZeroPad2d):
-        return f"{module.padding[0]:+d} a side"
+    if isinstance(module, Crop):
+        return f"{-module.margin:+d} a side"
     if isinstance(module, nn.PixelUnshuffle):
         return f"{module.downscale_factor}x{module.downscale_factor} to channels"
     return ""

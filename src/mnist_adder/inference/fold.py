@@ -1,0 +1,78 @@
+"""Batch normalisation becomes part of the layer before it, in a network that is trained already.
+
+In evaluation it is a scale and a shift for each channel, which the weights of a convolution or of a linear
+layer do as well: the exported file then has less to compute.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_weights
+
+from mnist_adder.models.layers import Repeated
+
+
+def fold_batch_norm(network: nn.Module) -> None:
+    """Fold batch normalisation in every Sequential and Repeated of a network; answers change by rounding.
+
+    Args:
+        network: in evaluation mode; it is changed in place.
+    """
+    for name, child in network.named_children():
+        fold_batch_norm(child)
+        if isinstance(child, Repeated):
+            setattr(network, name, _Residual(*(_fuse(child.convolution, n) for n in child.normalisations)))
+        elif type(child) is nn.Sequential:
+            setattr(network, name, nn.Sequential(*_fold(child)))
+
+
+class _Residual(nn.Sequential):
+    """What Repeated becomes: each step has a convolution of its own."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        for convolution in self:
+            features = features + convolution(features).relu()
+        return features
+
+
+def _fold(layers: Iterable[nn.Module]) -> list[nn.Module]:
+    """The layers of a Sequential, without the normalisations that a layer before them takes over.
+
+    Training pools before it normalises, which leaves a quarter of the values to do. Here normalisation goes
+    into the convolution before the pooling, and ReLU moves there too: the greatest value stays the greatest
+    where no scale is negative, and int8 then computes convolution and ReLU as one.
+    """
+    folded: list[nn.Module] = []
+    for layer in layers:
+        pooled = bool(folded) and isinstance(folded[-1], nn.MaxPool2d)
+        place = len(folded) - (2 if pooled else 1)
+        before = folded[place] if place >= 0 else None
+        if isinstance(layer, nn.ReLU) and pooled:
+            folded.insert(-1, layer)
+        elif (
+            isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)
+            and isinstance(before, nn.Conv2d | nn.Linear)
+            and not (pooled and _has_negative_scale(layer))
+        ):
+            folded[place] = _fuse(before, layer)
+        else:
+            folded.append(layer)
+    return folded
+
+
+def _has_negative_scale(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> bool:
+    return norm.affine and bool((norm.weight < 0).any())
+
+
+def _fuse(layer: Any, norm: Any) -> Any:
+    """A copy of a convolution or linear layer that normalises as well; the layer may be in use elsewhere."""
+    fused = copy.deepcopy(layer)
+    # Right for linear layers too; torch's fuse_linear_bn_weights fails on a norm without a scale.
+    fused.weight, fused.bias = fuse_conv_bn_weights(
+        layer.weight, layer.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+    )
+    return fused
