@@ -53,12 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 
 def package_of(path: Path) -> str:
-    return unit(path.relative_to(ROOT).parts[0].removesuffix(".py"))
-
-
-def unit(package: str) -> str:
-    """Two files that are one unit: run_config needs pydantic, which prediction does without."""
-    return "runs" if package == "run_config" else package
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
 def imported_packages(path: Path) -> set[str]:
@@ -78,7 +73,7 @@ def imported_packages(path: Path) -> set[str]:
             if name.partition(".")[0] == "mnist_adder":
                 package = name.split(".")[1] if "." in name else "__init__"
                 known = (ROOT / package).is_dir() or (ROOT / f"{package}.py").exists()
-                packages.add(unit(package) if known else "__init__")
+                packages.add(package if known else "__init__")
     return packages - {package_of(path)}
 
 
