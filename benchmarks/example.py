@@ -1,9 +1,9 @@
 """How accurate is the one-file example, and how long does it take? ``python benchmarks/example.py``.
 
 Runs examples/adder.py with five seeds, one after another, each in a process of its own as a reader would,
-on the MNIST files that MNIST_ADDER_DATA names, and reads from what it prints the count over all 100,000 pairs.
-Seconds are those of the whole process, evaluation included. The processor's seconds in user code are written
-beside them, as a busy machine inflates them less. Writes results/example.json, from which
+on the MNIST files that MNIST_ADDER_DATA names, and reads its count over all 100,000 pairs from what it
+prints. Seconds are those of the whole process, evaluation included. The processor's seconds in user code are
+written beside them, as a busy machine inflates them less. Writes results/example.json, from which
 ``python docs/tables.py`` makes README's block.
 """
 
