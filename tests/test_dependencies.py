@@ -24,6 +24,7 @@ TEST = [Requirement(line) for line in PROJECT["project"]["optional-dependencies"
 OURS = {
     "mnist_adder",
     "tests",
+    "examples",
     *(path.stem for room in ("docs", "benchmarks") for path in (ROOT / room).iterdir()),
 }
 

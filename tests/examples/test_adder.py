@@ -25,9 +25,9 @@ EXAMPLE = ROOT / "examples" / "adder.py"
 SOURCE = EXAMPLE.read_text()
 
 
-def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The example in a process of its own, as a reader starts it."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(EXAMPLE), *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
@@ -99,8 +99,9 @@ def test_a_missing_folder_is_one_line() -> None:
     assert "There is no no/such/folder/train-images-idx3-ubyte" in done.stderr
 
 
-def test_the_variable_names_the_folder() -> None:
-    assert "There is no elsewhere/train" in run(MNIST_ADDER_DATA="elsewhere").stderr
+def test_the_variable_names_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MNIST_ADDER_DATA", "~/elsewhere")
+    assert adder.default_folder() == Path("~/elsewhere").expanduser()
 
 
 @pytest.mark.parametrize("variables", [{}, {"MNIST_ADDER_CACHE": "~/mine"}, {"XDG_CACHE_HOME": "/caches"}])
