@@ -69,7 +69,7 @@ results: $(VENV)/run-ready
 
 # One script a claim; trainings that are there already are not repeated.
 records: $(VENV)/run-ready
-	@for name in speedrun accuracy size inference growth serving; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	@for name in example speedrun accuracy size inference growth serving; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 	@$(BIN)/python docs/tables.py
 
 tables: $(VENV)/run-ready

@@ -40,6 +40,20 @@ def comparison() -> str:
     return comparison_table(load_comparison())
 
 
+def example() -> str:
+    """What the one-file example prints, and how accurate and how quick it is."""
+    results = json.loads((RESULTS / "example.json").read_text())
+    accuracy, output = results["joint_accuracy"], results["runs"][0]["output"]
+    mean, std, least = (f"{100 * accuracy[name]:.2f}" for name in ("mean", "std", "min"))
+    printed = "\n".join(["```", "$ python examples/adder.py", *output, "```"])
+    threads = f"{results['threads']} thread{'s' * (results['threads'] > 1)}"
+    return (
+        f"{printed}\n\nOver {accuracy['n']} seeds: {mean} ± {std} %, at least {least} %; "
+        f"{results['seconds']['mean']:.0f} s from start to end, with {threads} of {results['device']} and "
+        f"PyTorch {results['versions']['torch']}."
+    )
+
+
 def log() -> str:
     """What a training prints, and where it got to."""
     results = json.loads((RESULTS / "exact-sum.json").read_text())
@@ -190,7 +204,7 @@ def serving() -> str:
 BLOCKS: dict[str, Callable[[], str]] = {
     block.__name__: block
     for block in (
-        *(comparison, log, assignment, fusions, speed, growth),
+        *(example, comparison, log, assignment, fusions, speed, growth),
         *(presets, speedrun, serving, faults, packages),
     )
 }

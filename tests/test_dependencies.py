@@ -41,10 +41,13 @@ PACKAGES["train"] = [
 OURS = {
     "mnist_adder",
     "tests",
+    "examples",
     *(path.stem for room in ("docs", "benchmarks") for path in (ROOT / room).iterdir()),
 }
 ELSEWHERE = {"cv2", "openvino"}
 """What benchmarks/readers.py imports where it is there: each reader has an environment of its own."""
+
+FAMILIAR = sys.stdlib_module_names | OURS | ELSEWHERE
 
 # Used without being imported: the file that uses it, what stands there, and how that uses it.
 USED_BY_NAME = {
@@ -115,7 +118,7 @@ def foreign(*rooms: str, only_heads: bool = False) -> set[str]:
     """The top-level names of other people's libraries that the files of ``rooms`` import."""
     trees = [ast.parse(text) for text in sources(*rooms)]
     chosen = map(heads, trees) if only_heads else trees
-    return {name.split(".")[0] for tree in chosen for name in modules(tree)} - OURS - ELSEWHERE
+    return {name.split(".")[0] for tree in chosen for name in modules(tree)} - FAMILIAR
 
 
 installed_libraries = functools.cache(metadata.packages_distributions)  # it reads a folder of each package
