@@ -6,6 +6,7 @@ import ast
 import functools
 import json
 import re
+import sys
 import textwrap
 import tomllib
 from collections.abc import Iterable, Iterator
