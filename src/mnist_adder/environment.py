@@ -34,7 +34,8 @@ def best_precision(device: torch.device) -> Literal["32-true", "bf16-mixed"]:
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        native = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        vectors = torch.backends.cpu.get_cpu_capability()  # what torch uses, not all that the processor has
+        native = device.type == "cpu" and vectors == "AVX512" and torch.cpu._is_avx512_bf16_supported()
     return "bf16-mixed" if native else "32-true"
 
 
