@@ -1,4 +1,4 @@
-"""A refactoring changes no result: trained weights, and what the packaged weights answer, are the recorded bits.
+"""A refactoring changes no result: trained weights and the packaged ones' answers are the recorded bits.
 
 They were recorded for float32, one thread and the kernels for AVX2, with which all x86-64 processors of the
 last ten years compute the same. A change that is meant to change results records them anew.
