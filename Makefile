@@ -57,7 +57,7 @@ check: $(VENV)/test-ready
 	@$(BIN)/mypy
 
 # Every published number, anew: all models with three seeds, and ours once more for its log and its pictures.
-# A stopped one carries on when it is called again.
+# A stopped one resumes when it is called again.
 results: $(VENV)/run-ready
 	@$(BIN)/mnist-adder compare --dataset mnist
 	@test -e runs/exact-sum/results.json || $(BIN)/mnist-adder train --dataset mnist --run-dir runs/exact-sum

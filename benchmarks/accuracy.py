@@ -23,7 +23,7 @@ RESULTS = ROOT / "results" / "accuracy.json"
 
 
 def trained(folder: Path, ensemble_size: int) -> Run:
-    """The ensemble's run, trained by the command that users type, carried on, or found finished."""
+    """The ensemble's run, trained by the command that users type, resumed, or found finished."""
     command = [sys.executable, "-m", "mnist_adder", "train"]
     if not (folder / "config.json").exists():
         command += ["--preset", "best", "--ensemble", str(ensemble_size), "--dataset", "mnist"]

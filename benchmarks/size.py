@@ -70,7 +70,7 @@ def main() -> None:
     save_figure(accuracy_against_parameters(rows), PICTURE)
     for row in rows:
         print(f"{row.parameters:>7,}  {row.percent('joint_accuracy')} %  {row.seconds():>9} s  {row.model}")
-    print(f"\nThe frontier lies in {RESULTS} and {PICTURE}")
+    print(f"\nThe frontier: {RESULTS} and {PICTURE}")
 
 
 if __name__ == "__main__":

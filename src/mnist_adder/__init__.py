@@ -23,17 +23,29 @@ if TYPE_CHECKING:
     from mnist_adder.pretrained import load_pretrained
     from mnist_adder.reports.report import report
     from mnist_adder.runs import load_run
+    from mnist_adder.training.config import TrainConfig
     from mnist_adder.training.train import train
 
 __version__ = "0.1.0"
 
-__all__ = ["MNISTAdder", "Predictor", "load_pretrained", "load_run", "models", "predict", "report", "train"]
+__all__ = [
+    "MNISTAdder",
+    "Predictor",
+    "TrainConfig",
+    "load_pretrained",
+    "load_run",
+    "models",
+    "predict",
+    "report",
+    "train",
+]
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "MNISTAdder": "data",
     "Predictor": "inference",
+    "TrainConfig": "training.config",
     "load_pretrained": "pretrained",
     "load_run": "runs",
     "predict": "inference",
