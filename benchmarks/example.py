@@ -51,7 +51,7 @@ def run_once(seed: int, threads: int) -> dict[str, Any]:
         "seconds": seconds,
         "user_seconds": user_seconds,
         "load": os.getloadavg()[0],
-        "output": output.splitlines(),
+        "output": output,
     }
 
 

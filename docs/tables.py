@@ -45,12 +45,12 @@ def example() -> str:
     results = json.loads((RESULTS / "example.json").read_text())
     accuracy, output = results["joint_accuracy"], results["runs"][0]["output"]
     mean, std, least = (f"{100 * accuracy[name]:.2f}" for name in ("mean", "std", "min"))
-    printed = "\n".join(["```", "$ python examples/adder.py", *output, "```"])
     threads = f"{results['threads']} thread{'s' * (results['threads'] > 1)}"
     return (
-        f"{printed}\n\nOver {accuracy['n']} seeds: {mean} ± {std} %, at least {least} %; "
-        f"{results['seconds']['mean']:.0f} s from start to end, with {threads} of {results['device']} and "
-        f"PyTorch {results['versions']['torch']}."
+        f"```\n$ python examples/adder.py\n{output}```\n\n"
+        f"Over {accuracy['n']} seeds: {mean} ± {std} %, at least {least} %; "
+        f"{results['seconds']['mean']:.0f} s from start to end ({results['user_seconds']['mean']:.0f} s of "
+        f"processor time), with {threads} of {results['device']} and PyTorch {results['versions']['torch']}."
     )
 
 
