@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from mnist_adder import models
-from mnist_adder.errors import RunError
 from mnist_adder.runs import Run
 from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.train import MakeCallbacks, Notify, train_or_resume
@@ -33,21 +32,13 @@ def sweep(
         folder: run folders ``MODEL-seedN`` are made in it.
         config: what all of them share: dataset and data_dir.
         seeds: how many, from 0.
-        epochs_scale: times the recipes' epochs, at least one epoch each; above 0.
+        epochs_scale: times the recipes' epochs, at least one epoch each.
         notify: receives a sentence before each run.
-        callbacks: as for :func:`~mnist_adder.training.train.train`.
+        callbacks: as for :func:`~mnist_adder.training.train.train`, which also has the errors.
 
     Returns:
         The runs, by seed, then in the order of the names.
-
-    Raises:
-        ModelError: no such model.
-        RunError: seeds or epochs_scale make no sense; or a run that is there was trained otherwise than asked
-            for now, or is in use.
-        DivergedError: the loss of a run diverged.
     """
-    if seeds < 1 or not 0 < epochs_scale < float("inf"):
-        raise RunError(f"{seeds} seeds and {epochs_scale} times the epochs: both must be above 0.")
     epochs = {name: max(1, round(epochs_scale * models.get(name).recipe.epochs)) for name in names}
     wanted = [(name, seed) for seed in range(seeds) for name in names]
     runs = []
