@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_avg_fn
+from torch.utils.tensorboard import SummaryWriter
 
 from mnist_adder.errors import DivergedError
 from mnist_adder.models import Recipe
@@ -22,11 +23,7 @@ from mnist_adder.runs import Run
 from mnist_adder.training.complete import check_weights
 from mnist_adder.training.lit_module import AdderModule
 
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
-
-DIVERGED = 1e4
-"""A mean training loss, of digits or sums, above this has diverged: guessing gives 100 at most."""
+DIVERGED = 1e4  # a mean training loss, of digits or sums, above this: guessing gives 100 at most
 
 
 class Averaging(WeightAveraging):
@@ -117,13 +114,9 @@ class MetricsLogger(L.Callback):
     @_silent_threads()
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.is_global_zero:
-            from torch.utils.tensorboard import SummaryWriter
-
             # Points of a stopped run after its last whole epoch are purged.
-            first = len(self.rows) + 1
-            self.curves = SummaryWriter(
-                self.run.folder / "tensorboard", purge_step=first if self.rows else None
-            )
+            purge = len(self.rows) + 1 if self.rows else None
+            self.curves = SummaryWriter(self.run.folder / "tensorboard", purge_step=purge)
 
     @_silent_threads()
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

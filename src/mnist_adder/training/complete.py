@@ -28,13 +28,8 @@ def complete_run(
 ) -> None:
     """Save the model, evaluate it on all test pairs, and write what came of it; results.json comes last.
 
-    Args:
-        run: its folder is written to.
-        model: trained, on any device.
-        data: whose test images are asked about.
-        train_seconds: what training took.
-        best_epoch: the epoch, counted from 1, whose weights these are.
-        command: trains the run again; by default a ``mnist-adder train``.
+    The model's weights are those after ``best_epoch``, counted from 1. ``command`` trains the run again; by
+    default it is a ``mnist-adder train``.
     """
     run.save_model(model)
     test = MNISTAdder(split="test", data=data)

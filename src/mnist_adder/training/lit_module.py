@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Any, TypeVar
 
@@ -65,7 +66,7 @@ class AdderModule(L.LightningModule):
             outputs = self.model.combine(features.float(), batch.numbers)
             losses = self.model.losses(outputs, batch.digits, batch.sums)
             if self.recipe.label_smoothing:
-                even = -outputs.digit_logits.log_softmax(1).mean()  # the loss if every digit were right
+                even = -outputs.digit_logits.log_softmax(1).mean()  # the loss of targets that are all alike
                 losses = losses._replace(digit=torch.lerp(losses.digit, even, self.recipe.label_smoothing))
         return outputs, losses, batch
 
@@ -150,15 +151,8 @@ def make_train_loader(
     Only full batches, which leaves some images out of each epoch, unless there are fewer than one.
     """
     dataset = MNISTAdder(split=recipe.train_on, data=data, seed=seed).to(device)
-    augment = Augment(
-        rotation_degrees=recipe.rotation_degrees,
-        translation_pixels=recipe.translation_pixels,
-        scale=recipe.scale,
-        shear_degrees=recipe.shear_degrees,
-        elastic_sigma=recipe.elastic_sigma,
-        stroke_jitter=recipe.stroke_jitter,
-        interpolation=recipe.interpolation,
-    )
+    # Settings of augmentation have the same names in the recipe.
+    augment = Augment(**{field.name: getattr(recipe, field.name) for field in dataclasses.fields(Augment)})
     return DeviceLoader(
         dataset,
         recipe.batch_size // world_size,

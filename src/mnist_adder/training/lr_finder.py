@@ -23,9 +23,9 @@ from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.lit_module import AdderModule, make_optimizer, make_train_loader
 from mnist_adder.types import Batch
 
-STEPS, REPEATS = 200, 3  # by so many networks side by side: the curve is their mean
-RATES: list[float] = [1e-5 * 1e6 ** (step / (STEPS - 1)) for step in range(STEPS)]  # from 1e-5 to 10
-_DECADE = (STEPS - 1) / 6  # steps in which the rate grows tenfold
+LOWEST, HIGHEST, STEPS, REPEATS = 1e-5, 10.0, 200, 3  # the curve is the mean of REPEATS networks
+RATES: list[float] = [LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1)) for step in range(STEPS)]
+_DECADE = (STEPS - 1) / math.log10(HIGHEST / LOWEST)  # steps in which the rate grows tenfold
 MEMORY = 0.3 * _DECADE  # steps over which the smoothing remembers
 _REACH = round(0.15 * _DECADE)  # steps on either side from which a slope is taken
 _FLAT = 0.1  # the fall ends at this fraction of its steepest slope

@@ -36,9 +36,7 @@ from mnist_adder.training.lit_module import AdderModule, make_train_loader
 from mnist_adder.training.run_lock import locked
 
 Notify = Callable[[str], None]
-"""Receives the sentences that a user should see."""
 MakeCallbacks = Callable[[], Sequence[L.Callback]]
-"""Makes the further Lightning callbacks of one training, such as a progress bar."""
 
 
 def train(
@@ -56,7 +54,7 @@ def train(
     Args:
         config: what to train; by default our model with its own recipe.
         notify: receives the sentences that a user should see before training begins.
-        callbacks: makes further Lightning callbacks.
+        callbacks: makes the further Lightning callbacks of one training, such as a progress bar.
 
     Returns:
         The run, with weights, metrics and results.
