@@ -149,10 +149,7 @@ class Run:
 def load_run(folder: str | Path | None = None) -> Run:
     """Open a run folder; without one, the newest finished run below ``runs/``.
 
-    Example::
-
-        run = load_run("runs/exact-sum")
-        run.results["joint_accuracy"]
+    Example: ``load_run("runs/exact-sum").results["joint_accuracy"]``
 
     Raises:
         RunError: there is no such run, or its config is not one of this version.

@@ -25,19 +25,11 @@ def sweep(
     """Train each model with the seeds 0, 1, ..., each by its own recipe, on the same images.
 
     All models get seed 0 first, then seed 1, and so on, so that a sweep that is stopped early still compares
-    something. Called again it resumes: finished runs are kept.
+    something. Called again it resumes: finished runs are kept. ``config`` has what all of them share, dataset
+    and data_dir; the runs are ``MODEL-seedN`` in ``folder``, and errors are those of ``train``.
+    ``epochs_scale`` is times the recipes' epochs; it is at least one epoch each.
 
-    Args:
-        names: the models.
-        folder: run folders ``MODEL-seedN`` are made in it.
-        config: what all of them share: dataset and data_dir.
-        seeds: how many, from 0.
-        epochs_scale: times the recipes' epochs, at least one epoch each.
-        notify: receives a sentence before each run.
-        callbacks: as for :func:`~mnist_adder.training.train.train`, which also has the errors.
-
-    Returns:
-        The runs, by seed, then in the order of the names.
+    Returns the runs by seed, then in the order of the names.
     """
     epochs = {name: max(1, round(epochs_scale * models.get(name).recipe.epochs)) for name in names}
     wanted = [(name, seed) for seed in range(seeds) for name in names]

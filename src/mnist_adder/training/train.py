@@ -43,7 +43,7 @@ def train(
     config: TrainConfig | None = None,
     *,
     notify: Notify = lambda _: None,
-    callbacks: MakeCallbacks = tuple,
+    callbacks: MakeCallbacks = tuple,  # none
 ) -> Run:
     """Train a model, evaluate it on all test pairs, and leave everything in a run folder.
 
@@ -55,9 +55,6 @@ def train(
         config: what to train; by default our model with its own recipe.
         notify: receives the sentences that a user should see before training begins.
         callbacks: makes the further Lightning callbacks of one training, such as a progress bar.
-
-    Returns:
-        The run, with weights, metrics and results.
 
     Raises:
         ModelError: no such model, or a setting that makes no sense.
