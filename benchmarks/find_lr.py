@@ -8,7 +8,6 @@ done, and what is there is not repeated. ``--table`` rewrites the table in docs/
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import math
 import statistics
@@ -44,8 +43,9 @@ def train_briefly(name: str, rate: float, seed: int, data: DigitImages) -> tuple
     Averages of so few weights would be those of the start. Returns what is recorded, and of how many of its
     ten pairs each validation image was right, (5000,).
     """
-    recipe = dataclasses.replace(models.get(name).recipe, learning_rate=rate, weight_averaging="none")
-    learner = Learner(name, recipe, data, seed, environment.best_device())
+    settings: dict[str, str | float] = {"learning_rate": rate, "weight_averaging": "none"}
+    config = TrainConfig(model=name, recipe=settings, seed=seed)
+    recipe, learner = config.build_recipe(), Learner(config, data)
     schedule = make_schedule(learner.optimizer, recipe, STEPS)
     started = time.perf_counter()
     for _ in range(STEPS):

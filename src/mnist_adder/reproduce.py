@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 
 from mnist_adder import models
@@ -20,19 +19,13 @@ def train_command(config: RunConfig) -> str:
     if config.preset is not None:
         words += ["--preset", config.preset]
     words += ["--dataset", config.dataset, "--seed", str(config.seed)]
-    for option, value in (
-        ("--ensemble", config.ensemble_size),
-        ("--devices", config.devices),
-        ("--nodes", config.nodes),
-    ):
-        if value > 1:
-            words += [option, str(value)]
-    for field in dataclasses.fields(config.recipe):
-        value = getattr(config.recipe, field.name)
+    counts = {"--ensemble": config.ensemble_size, "--devices": config.devices, "--nodes": config.nodes}
+    for option, count in counts.items():
+        if count > 1:
+            words += [option, str(count)]
+    for name, value in vars(config.recipe).items():
         # These two depend on how many images there are, so on other datasets they are always given.
-        depends = config.dataset != "mnist" and field.name in ("batch_size", "learning_rate")
-        if depends or value != getattr(own, field.name):
-            words += (
-                ["--epochs", str(value)] if field.name == "epochs" else ["--set", f"{field.name}={value}"]
-            )
+        depends = config.dataset != "mnist" and name in ("batch_size", "learning_rate")
+        if depends or value != getattr(own, name):
+            words += ["--epochs", str(value)] if name == "epochs" else ["--set", f"{name}={value}"]
     return shlex.join(words)

@@ -19,11 +19,7 @@ _Count = Annotated[int, Field(ge=1, lt=2**31)]
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class RunConfig:
-    """Everything that is needed to repeat a run, and what it ran on.
-
-    Raises:
-        pydantic.ValidationError: a value is not of its kind.
-    """
+    """Everything that is needed to repeat a run, and what it ran on; pydantic checks the values."""
 
     model: str
     preset: str | None = None  # which network of the model, where it is not the model's own
@@ -42,7 +38,7 @@ class RunConfig:
 
     @property
     def network(self) -> str:
-        """What is trained, in short; see :func:`network_name`."""
+        """What is trained, in short: ``exact-sum (tiny)``, ``3 × ...``."""
         return network_name(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
@@ -59,17 +55,13 @@ class RunConfig:
         try:
             return TypeAdapter(cls).validate_json(text, strict=True)
         except ValidationError as error:
-            if '"design":' in text:
-                reason = "an earlier version wrote it, and its runs are not read any more: train again"
-            else:
-                reason = explain(error)
             raise RunError(
-                f"{where} is not a config of this version of mnist-adder: {in_short(reason)}."
+                f"{where} is not a config of this version of mnist-adder: {in_short(explain(error))}."
             ) from None
 
 
 def network_name(about: Mapping[str, Any]) -> str:
-    """What was trained, in short, from a config's or a results' JSON: ``exact-sum (tiny)``, ``3 × ...``."""
+    """What was trained, in short, from a config's or a results' JSON; see ``RunConfig.network``."""
     preset, size = about.get("preset"), about.get("ensemble_size", 1)
     name = about["model"] if preset is None else f"{about['model']} ({preset})"
     return name if size == 1 else f"{size} × {name}"

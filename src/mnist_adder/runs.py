@@ -1,13 +1,13 @@
 """A run is a folder: its config, weights (safetensors and ONNX), metrics, results and examples.
 
-Training writes it; evaluation, prediction and reports read it. Whoever has the folder has everything that is
-needed to repeat the run or to use what it learned.
+Whoever has the folder has everything that is needed to repeat the run or to use what it learned.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,22 +35,20 @@ if TYPE_CHECKING:
     from mnist_adder.models import Adder
     from mnist_adder.run_config import RunConfig
 
-RUNS = Path("runs")
-"""Where runs are put when no folder is named, below the working directory."""
-LOCK = ".lock"
-"""The file of a run folder by which a training keeps others out."""
+RUNS = Path("runs")  # below the working directory
+LOCK = ".lock"  # the file of a run folder by which a training keeps others out
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder."""
+    """One run folder; what it holds is read anew each time, and RunError says what is missing or damaged."""
 
     folder: Path
     config: RunConfig
 
     @classmethod
     def create(cls, folder: Path, config: RunConfig) -> Run:
-        """Make the folder and write its config; what a start that was killed has left there does not count.
+        """Make the folder and write config.json; what a start that was killed has left there does not count.
 
         Raises:
             RunError: there is something in the folder already, or it cannot be made.
@@ -66,23 +64,15 @@ class Run:
 
     @property
     def results(self) -> dict[str, Any]:
-        """results.json: what was measured when training ended.
-
-        Raises:
-            RunError: training has not ended yet.
-        """
+        """results.json: what was measured when training ended."""
         return read_json(self.folder / "results.json")
 
     @property
     def metrics(self) -> list[dict[str, float]]:
-        """metrics.csv: a row an epoch.
-
-        Raises:
-            RunError: it is missing, or not all of its values are numbers and finite.
-        """
+        """metrics.csv: a row an epoch; all values are finite."""
         path = self.folder / "metrics.csv"
-        rows = csv.DictReader(io.StringIO(read_text(path)))
         try:
+            rows = csv.DictReader(io.StringIO(read_text(path)))
             metrics = [{name: float(value) for name, value in row.items()} for row in rows]
         except (ValueError, TypeError, csv.Error):  # TypeError: a row that is longer or shorter
             metrics = [{"": math.nan}]
@@ -92,11 +82,7 @@ class Run:
 
     @property
     def examples(self) -> dict[str, Tensor]:
-        """examples.safetensors: samples and mistakes; see :mod:`mnist_adder.evaluation.examples`.
-
-        Raises:
-            RunError: training has not ended yet, or the file is damaged.
-        """
+        """examples.safetensors: samples and mistakes; see :mod:`mnist_adder.evaluation.examples`."""
         path = self.folder / "examples.safetensors"
         try:
             return read_tensors(path, "examples")
@@ -106,11 +92,7 @@ class Run:
             raise RunError(f"{self.folder} has no {path.name}: {why}.") from None
 
     def load_model(self) -> Adder:
-        """The trained network, on the CPU, in evaluation mode.
-
-        Raises:
-            RunError: the weights are missing, damaged or those of another model.
-        """
+        """The trained network, on the CPU, in evaluation mode."""
         from mnist_adder import models
 
         path = self.folder / "model.safetensors"
@@ -130,11 +112,7 @@ class Run:
         return model
 
     def check_data(self, sha256: str, origin: str) -> None:
-        """Refuse images that are not those the run was trained on.
-
-        Raises:
-            RunError: the checksums differ.
-        """
+        """Raise RunError if the images with this checksum are not those the run was trained on."""
         if sha256 != self.config.data_sha256:
             raise RunError(
                 f"{self.folder} was trained on {self.config.dataset} with checksum "
@@ -171,10 +149,7 @@ class Run:
 def load_run(folder: str | Path | None = None) -> Run:
     """Open a run folder; without one, the newest finished run below ``runs/``.
 
-    Example::
-
-        run = load_run("runs/exact-sum")
-        run.results["joint_accuracy"]
+    Example: ``load_run("runs/exact-sum").results["joint_accuracy"]``
 
     Raises:
         RunError: there is no such run, or its config is not one of this version.
@@ -188,11 +163,7 @@ def load_run(folder: str | Path | None = None) -> Run:
 
 
 def latest_run() -> Path:
-    """The finished run below ``runs/`` whose results are the newest.
-
-    Raises:
-        RunError: there is none.
-    """
+    """The finished run below ``runs/`` whose results are the newest; RunError if there is none."""
     finished = sorted(RUNS.glob("*/results.json"), key=lambda path: path.stat().st_mtime)
     if not finished:
         raise RunError(f"There is no finished run in {RUNS.resolve()} yet. Make one with: mnist-adder train")
@@ -201,12 +172,10 @@ def latest_run() -> Path:
 
 def new_folder(name: str, seed: int) -> Path:
     """A folder below ``runs/`` that is not there yet, named after the network, the seed and the time."""
-    stem = f"{name}-seed{seed}-{datetime.now():%Y%m%d-%H%M%S}"
-    folder = RUNS / stem
-    for again in range(2, 1000):
-        if not folder.exists():
-            break
-        folder = RUNS / f"{stem}-{again}"
+    stem = RUNS / f"{name}-seed{seed}-{datetime.now():%Y%m%d-%H%M%S}"
+    folder, numbers = stem, itertools.count(2)
+    while folder.exists():
+        folder = stem.with_name(f"{stem.name}-{next(numbers)}")
     return folder
 
 

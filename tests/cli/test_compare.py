@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from mnist_adder.runs import load_run
 
 RunCLI = Callable[..., tuple[int, str, str]]
@@ -38,3 +40,10 @@ def test_compare_trains_and_compares_and_then_only_compares(run_cli: RunCLI, tmp
     assert (code, again) == (0, out)
     assert err.count("already") == 4
     assert "epoch " not in err
+
+
+@pytest.mark.parametrize("wrong", [("--seeds", "0"), ("--epochs-scale", "-1"), ("--epochs-scale", "inf")])
+def test_nonsense_is_refused(run_cli: RunCLI, wrong: tuple[str, str]) -> None:
+    code, out, err = run_cli("compare", "exact-sum", "--dataset", "digits", *wrong)
+    assert (code, out) == (2, "")
+    assert f"'{wrong[0]}'" in err

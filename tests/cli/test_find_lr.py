@@ -18,6 +18,8 @@ def test_find_lr_suggests_a_rate_and_keeps_the_curve(run_cli: RunCLI, tmp_path: 
     assert f"train exact-sum --set learning_rate={rate}" in out
     with (tmp_path / "lr" / "exact-sum.csv").open() as file:
         rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["learning_rate", "loss", "smoothed_loss"]
+    assert rows[0]["loss"] == rows[0]["smoothed_loss"]  # the first
     assert float(rows[0]["learning_rate"]) < float(rate) < float(rows[-1]["learning_rate"])
     with Image.open(tmp_path / "lr" / "exact-sum.png") as picture:
         assert picture.width > 800

@@ -51,6 +51,13 @@ def test_train_then_evaluate_then_predict(run_cli: RunCLI, tmp_path: Path, pictu
     assert " + 7 = " in out
 
 
+@pytest.mark.parametrize("seed", ["-1", "4294967296"])
+def test_a_seed_out_of_range_is_refused(run_cli: RunCLI, seed: str) -> None:
+    code, out, err = run_cli("train", "--dataset", "digits", "--seed", seed)
+    assert (code, out) == (2, "")
+    assert "'--seed'" in err
+
+
 def test_ctrl_c_says_how_to_resume(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "mnist_adder", "train", "--dataset", "digits", "--epochs", "1000"]

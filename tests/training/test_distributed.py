@@ -232,7 +232,6 @@ def test_one_process_of_all_is_the_first(
     [
         ({}, 3, 1, "3 devices cannot share batches of 64 evenly"),
         ({"MASTER_ADDR": "node0"}, 2, 3, "6 devices cannot share batches of 64 evenly"),
-        ({}, 0, 1, "at least one of each"),
         ({}, 1, 2, "Nothing has started processes on 2 nodes: use torchrun"),
         (
             {"TORCHELASTIC_RUN_ID": "a", "WORLD_SIZE": "4"},

@@ -196,7 +196,9 @@ def test_a_damaged_checkpoint_says_what_to_do(faults: Faults, tmp_path: Path, wh
     for _ in faults.times(50, 5):
         with faults("a checkpoint that is cut off"):
             checkpoint.write_bytes(content[: chance.randrange(len(content))])
-            with pytest.raises(RunError, match=r"last\.ckpt is damaged. Without the folder .* begins again"):
+            with pytest.raises(
+                RunError, match=r"last\.ckpt is damaged. Delete .* to let the run begin again"
+            ):
                 resume(folder)
     shutil.rmtree(checkpoint.parent)
     resume(folder)

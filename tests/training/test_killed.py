@@ -203,6 +203,6 @@ def test_a_second_start_on_a_run_in_use_is_refused_until_its_process_is_gone(
     command.kill()
     with faults("a start after the one that used the run was killed"):
         carried_on = start(folder)
-        while "carries on after epoch" not in carried_on.said:
+        while "resumes after epoch" not in carried_on.said:
             assert carried_on.process.is_alive(), carried_on.said
         carried_on.kill()

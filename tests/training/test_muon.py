@@ -19,7 +19,7 @@ def test_singular_values_come_near_one_and_directions_stay(shape: tuple[int, int
     left, values, right = torch.linalg.svd(torch.randn(shape), full_matrices=False)
     values = torch.linspace(1, 0.05, len(values))  # a factor of 20 between the largest and the smallest
     update = left @ values.diag() @ right
-    found = orthogonalise(update).float()
+    found = orthogonalise(update, steps=5).float()
     assert found.shape == shape
     inside = left.T @ found @ right.T  # diagonal, if the singular vectors stayed
     diagonal = inside.diagonal()
@@ -97,7 +97,7 @@ def test_a_matrix_moves_by_the_rate_in_every_direction() -> None:
 def test_vectors_are_updated_as_adamw_does() -> None:
     torch.manual_seed(0)
     ours, theirs = (nn.Parameter(torch.ones(7)) for _ in range(2))
-    muon = Muon([ours], lr=0.1, weight_decay=0.2, vector_rate=0.5)
+    muon = Muon([ours], lr=2.5, weight_decay=0.2)  # vectors follow a fiftieth of the rate
     adamw = torch.optim.AdamW([theirs], lr=0.05, betas=(0.9, 0.99), weight_decay=0.2)
     for _ in range(5):
         ours.grad = torch.randn(7)
@@ -126,9 +126,3 @@ def test_a_saved_state_goes_on_bit_for_bit() -> None:
     assert learn(model, optimizer, 5) == learn(other, resumed, 5)
     pairs = zip(model.state_dict().values(), other.state_dict().values(), strict=True)
     assert all(torch.equal(one, another) for one, another in pairs)
-
-
-@pytest.mark.parametrize("wrong", [{"lr": 0.0}, {"momentum": 1.0}, {"weight_decay": -1.0}, {"steps": 0}])
-def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="must be above 0"):
-        Muon([nn.Parameter(torch.ones(2, 2))], **wrong)  # type: ignore[arg-type]

@@ -33,9 +33,15 @@ def test_an_error_frees_it(tmp_path: Path) -> None:
         pass
 
 
-def test_errors_of_the_block_are_its_own(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="mine"), locked(tmp_path):
+def test_a_failed_write_is_told_with_how_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=rf"mine\..*train --resume {tmp_path}$"), locked(tmp_path):
         raise OSError("mine")
+
+
+def test_ctrl_c_names_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt) as stopped, locked(tmp_path):
+        raise KeyboardInterrupt
+    assert stopped.value.args == (tmp_path,)
 
 
 def test_a_file_system_without_locks_does_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,9 @@ DataDir = Annotated[
     typer.Option(help="The four MNIST files. Default: MNIST_ADDER_DATA, the cache, download."),
 ]
 ModelName = Annotated[str, typer.Argument(help="Which model: see mnist-adder models.")]
-Seed = Annotated[int, typer.Option(help="Seeds weights, order, numbers and augmentation.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="Seeds weights, order, numbers and augmentation.")
+]
 Dataset = Annotated[
     Literal["auto", "mnist", "digits"], typer.Option(help="auto: MNIST, else scikit-learn's digits.")
 ]

@@ -17,7 +17,7 @@ def compare(
         list[str] | None, typer.Argument(metavar="[MODEL]...", help="Default: all.", show_default=False)
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each model, with the seeds 0, 1, ...")] = 3,
-    epochs_scale: Annotated[float, typer.Option(help="Times the recipes' epochs.")] = 1.0,
+    epochs_scale: Annotated[float, typer.Option(min=0, max=1000, help="Times the recipes' epochs.")] = 1.0,
     dataset: Dataset = "auto",
     data_dir: DataDir = None,
     runs_dir: Annotated[Path, typer.Option(help="Where the runs go, and are found again.")] = Path(

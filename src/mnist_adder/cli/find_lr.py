@@ -26,8 +26,9 @@ def find_lr(
     from rich.progress import Progress
 
     from mnist_adder.reports import range_test, save_figure
+    from mnist_adder.safe_io import write_text
     from mnist_adder.training.config import TrainConfig
-    from mnist_adder.training.lr_finder import find_learning_rate
+    from mnist_adder.training.lr_finder import STEPS, find_learning_rate
 
     config = TrainConfig(
         model=model,
@@ -37,11 +38,11 @@ def find_lr(
         data_dir=data_dir,
     )
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("steps")
+        task = bar.add_task("steps", total=STEPS)
         test = find_learning_rate(
             config,
             notify=notifier(console),
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=lambda done: bar.update(task, completed=done),
         )
     rate = f"{test.suggestion:.2g}"
     picture, table = out / f"{model}.png", out / f"{model}.csv"
@@ -49,7 +50,9 @@ def find_lr(
     save_figure(
         range_test(test.learning_rates, test.losses, test.smoothed_losses, test.suggestion, title), picture
     )
-    test.save(table)
+    rows = zip(test.learning_rates, test.losses, test.smoothed_losses, strict=True)
+    lines = ["learning_rate,loss,smoothed_loss", *(",".join(f"{value:.6g}" for value in row) for row in rows)]
+    write_text(table, "\n".join(lines) + "\n")
     print(f"Suggested learning rate of {model} on {test.dataset}: {rate}")
     print(f"\nThe curve: {picture} and {table}")
     print(f"Next:      {own_command()} train {model} --set learning_rate={rate}")

@@ -1,7 +1,4 @@
-"""What one sees while it trains: a bar with figures within the epoch, a line after it.
-
-Lightning calls the hooks; the console that the caller gives is written to. Nothing is printed elsewhere.
-"""
+"""What one sees while it trains: a bar with figures within the epoch, a line after it."""
 
 from __future__ import annotations
 

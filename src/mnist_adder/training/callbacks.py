@@ -1,7 +1,4 @@
-"""What happens beside the steps: averaging the weights, writing metrics, stopping.
-
-Lightning calls the hooks of these callbacks.
-"""
+"""What Lightning calls beside the steps: averaging the weights, writing metrics, stopping."""
 
 from __future__ import annotations
 
@@ -12,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_avg_fn
+from torch.utils.tensorboard import SummaryWriter
 
 from mnist_adder.errors import DivergedError
 from mnist_adder.models import Recipe
@@ -25,13 +23,7 @@ from mnist_adder.runs import Run
 from mnist_adder.training.complete import check_weights
 from mnist_adder.training.lit_module import AdderModule
 
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
-
-TENSORBOARD = "tensorboard"
-"""The folder of a run that holds TensorBoard's event files."""
-DIVERGED = 1e4
-"""A mean training loss, of digits or sums, above this has diverged: guessing gives 100 at most."""
+DIVERGED = 1e4  # a mean training loss, of digits or sums, above this: guessing gives 100 at most
 
 
 class Averaging(WeightAveraging):
@@ -43,18 +35,17 @@ class Averaging(WeightAveraging):
     """
 
     def __init__(self, recipe: Recipe) -> None:
-        ema = recipe.weight_averaging == "ema"
-        if ema:
+        if recipe.weight_averaging == "ema":
             super().__init__(multi_avg_fn=self._ema)
         else:
             super().__init__(avg_fn=get_swa_avg_fn())  # the multi-tensor one fails on whole-number buffers
-        self.decay = recipe.ema_decay
+        self.recipe = recipe
         self.step = 0
-        self.start = 0.0 if ema else recipe.swa_start
         self.start_step = 0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.start_step = int(self.start * trainer.estimated_stepping_batches)
+        if self.recipe.weight_averaging == "swa":
+            self.start_step = int(self.recipe.swa_start * trainer.estimated_stepping_batches)
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
         if step_idx is None or step_idx < self.start_step:
@@ -64,7 +55,7 @@ class Averaging(WeightAveraging):
 
     def _ema(self, averages: Any, weights: Any, count: Tensor | int) -> None:
         """The count of averages is a tensor on the device; reading it would wait for the device."""
-        decay = min(self.decay, (1 + self.step) / (10 + self.step))
+        decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
         get_ema_multi_avg_fn(decay)(averages, weights, count)
 
     def _swap_models(self, pl_module: L.LightningModule) -> None:
@@ -92,62 +83,14 @@ class StopIfDiverged(L.Callback):
 
 
 def check_losses(figures: Mapping[str, float]) -> None:
-    """Refuse losses that diverged.
+    """Raise DivergedError if an epoch's loss is not finite, or a training loss is too high.
 
-    Args:
-        figures: an epoch's, by their names in metrics.csv. Validation losses need only be finite: they are
-            high in short trainings, while batch normalisation has seen few images.
-
-    Raises:
-        DivergedError: one is not finite, or a training loss is too high.
+    Validation losses are high in short trainings, while batch normalisation has seen few images.
     """
     for name, loss in figures.items():
         limit = DIVERGED if name in ("train_digit_loss", "train_sum_loss") else math.inf
         if name.endswith("loss") and not abs(loss) < limit:
             raise DivergedError(f"its {name} is {loss:.3g}")
-
-
-class MetricsLogger(L.Callback):
-    """Writes every epoch's figures to metrics.csv, a row an epoch, and for TensorBoard."""
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.rows: list[dict[str, float]] = []
-        self.curves: SummaryWriter | None = None
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.is_global_zero:
-            from torch.utils.tensorboard import SummaryWriter
-
-            # Points of a stopped run after its last whole epoch are purged.
-            after = len(self.rows)
-            with _silent_threads():
-                self.curves = SummaryWriter(
-                    self.run.folder / TENSORBOARD, purge_step=after + 1 if after else None
-                )
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        figures = {name: round(float(value), 6) for name, value in trainer.callback_metrics.items()}
-        epoch = trainer.current_epoch + 1
-        self.rows.append({"epoch": epoch, **figures})
-        if trainer.is_global_zero:
-            self.run.save_metrics(self.rows)
-        if self.curves is not None:
-            with _silent_threads():
-                for name, value in figures.items():
-                    self.curves.add_scalar(_tag(name), value, epoch)
-                self.curves.flush()
-
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if self.curves is not None:
-            with _silent_threads():
-                self.curves.close()
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows = state_dict["rows"]
 
 
 @contextmanager
@@ -158,6 +101,44 @@ def _silent_threads() -> Iterator[None]:
         yield
     finally:
         threading.excepthook = before
+
+
+class MetricsLogger(L.Callback):
+    """Writes every epoch's figures to metrics.csv, a row an epoch, and for TensorBoard."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.rows: list[dict[str, float]] = []
+        self.curves: SummaryWriter | None = None  # in the first process alone
+
+    @_silent_threads()
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.is_global_zero:
+            # Points of a stopped run after its last whole epoch are purged.
+            purge = len(self.rows) + 1 if self.rows else None
+            self.curves = SummaryWriter(self.run.folder / "tensorboard", purge_step=purge)
+
+    @_silent_threads()
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        figures = {name: round(float(value), 6) for name, value in trainer.callback_metrics.items()}
+        epoch = trainer.current_epoch + 1
+        self.rows.append({"epoch": epoch, **figures})
+        if self.curves is not None:
+            self.run.save_metrics(self.rows)
+            for name, value in figures.items():
+                self.curves.add_scalar(_tag(name), value, epoch)
+            self.curves.flush()
+
+    @_silent_threads()
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.curves is not None:
+            self.curves.close()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = state_dict["rows"]
 
 
 def _tag(figure: str) -> str:
@@ -180,38 +161,20 @@ class GracefulInterrupt(L.Callback):
         if threading.current_thread() is threading.main_thread():  # no other may handle signals
             self.before = signal.signal(signal.SIGINT, self._note)
 
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        self._stop_if_wanted()
-
-    def on_validation_batch_end(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        self._stop_if_wanted()
-
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._stop_if_wanted()
-
-    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        if self.before is not None:
-            signal.signal(signal.SIGINT, self.before)
-            self.before = None
-
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.wanted:
             signal.default_int_handler(number, frame)
         self.wanted = True
 
-    def _stop_if_wanted(self) -> None:
+    def _stop_if_wanted(self, *_: Any, **__: Any) -> None:
         if self.wanted:
             raise KeyboardInterrupt
+
+    on_train_batch_end = on_validation_batch_end = on_train_end = _stop_if_wanted
+
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if self.before is not None:
+            signal.signal(signal.SIGINT, self.before)
 
 
 class _Patience(EarlyStopping):

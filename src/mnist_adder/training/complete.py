@@ -28,14 +28,8 @@ def complete_run(
 ) -> None:
     """Save the model, evaluate it on all test pairs, and write what came of it; results.json comes last.
 
-    Args:
-        run: its folder is written to.
-        model: trained, on any device.
-        data: whose test images are asked about.
-        train_seconds: what training took.
-        best_epoch: the epoch after which the weights were as they are, counted from 1.
-        command: trains the run again; by default a ``mnist-adder train``.
-        command: trains the run again; by default a ``mnist-adder train``.
+    The model's weights are those after ``best_epoch``, counted from 1. ``command`` trains the run again; by
+    default it is a ``mnist-adder train``.
     """
     run.save_model(model)
     test = MNISTAdder(split="test", data=data)
@@ -45,7 +39,7 @@ def complete_run(
     about = run.config.to_json()
     results = {
         "model": about.pop("model"),
-        "command": command or command or train_command(run.config),
+        "command": command or train_command(run.config),
         "dataset": about.pop("dataset"),
         "seed": about.pop("seed"),
         "epochs": len(run.metrics),
@@ -62,11 +56,7 @@ def complete_run(
 
 
 def check_weights(model: Adder) -> None:
-    """Refuse weights, or statistics of batch normalisation, that are not finite.
-
-    Raises:
-        DivergedError: some are not.
-    """
+    """Raise DivergedError if weights, or statistics of batch normalisation, are not finite."""
     for name, values in model.state_dict().items():
         if not bool(values.isfinite().all()):
             raise DivergedError(f"its weights {name} hold values that are not finite numbers")

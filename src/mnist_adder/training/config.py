@@ -30,24 +30,16 @@ class TrainConfig:
     nodes: int = 1  # machines that train together; something must start a process on each
     ensemble_size: int = 1  # networks that answer together, with the seeds seed, seed + 1, ...
 
-    def build_recipe(self, images: int | None = None) -> Recipe:
-        """The model's or preset's recipe with the settings of this config.
-
-        Args:
-            images: how many there are to train on, which a small dataset's batch size depends on.
+    def build_recipe(self, images: int = 55_000) -> Recipe:
+        """The model's or preset's recipe for so many training images, with the settings of this config.
 
         Raises:
             ModelError: there is no such model, preset or setting, or a setting is out of range.
         """
-        own = models.recipe_of(self.model, self.preset)
-        return (own if images is None else own.scaled_to(images)).replaced(self.recipe)
+        return models.recipe_of(self.model, self.preset).scaled_to(images).replaced(self.recipe)
 
     def to_run_config(self, data: DigitImages) -> RunConfig:
-        """This training on these images and on this machine, as a run's config.json records it.
-
-        Raises:
-            ModelError: as for :meth:`build_recipe`.
-        """
+        """This training on these images and on this machine, as a run's config.json records it."""
         device = environment.best_device()
         return RunConfig(
             model=self.model,

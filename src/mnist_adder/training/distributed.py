@@ -16,9 +16,6 @@ def launcher() -> ClusterEnvironment:
     """What started this process: torchrun (within a SLURM job, too), else srun, else the user.
 
     A process that the user started is the first of its node, and starts the others of that node.
-
-    Raises:
-        RunError: SLURM was not told how many tasks a node has.
     """
     if TorchElasticEnvironment.detect():
         return TorchElasticEnvironment()
@@ -26,17 +23,13 @@ def launcher() -> ClusterEnvironment:
         # without a process id it is a shell within a job, not one of srun's tasks
         if SLURMEnvironment.detect() and "SLURM_PROCID" in os.environ:
             return SLURMEnvironment(auto_requeue=False)  # only ``train --resume`` resumes a run
-    except RuntimeError as error:
+    except RuntimeError as error:  # it was not told how many tasks a node has
         raise RunError(f"These SLURM settings cannot be used: {error}") from None
     return LightningEnvironment()
 
 
 def is_rank_zero() -> bool:
-    """Whether this process writes and prints for all that train together.
-
-    Raises:
-        RunError: as :func:`launcher`.
-    """
+    """Whether this process writes and prints for all that train together."""
     started_by = launcher()
     if isinstance(started_by, LightningEnvironment):  # knows no global rank before there is a Trainer
         return started_by.node_rank() == 0 and started_by.local_rank() == 0
@@ -44,18 +37,10 @@ def is_rank_zero() -> bool:
 
 
 def check_processes(devices: int, nodes: int, batch_size: int) -> None:
-    """Refuse ``devices`` processes on each of ``nodes`` machines that cannot train together.
+    """Raise RunError if ``devices`` processes on each of ``nodes`` machines cannot share batches.
 
-    Args:
-        devices: processes of a node, one a device.
-        nodes: machines.
-        batch_size: images a step, over all processes.
-
-    Raises:
-        RunError: they cannot share a batch evenly, other processes were started, or none on other nodes.
+    Or if other processes were started than these, or none on the other nodes.
     """
-    if devices < 1 or nodes < 1:
-        raise RunError(f"{devices} devices on {nodes} nodes: there must be at least one of each.")
     processes = devices * nodes
     if batch_size % processes:
         raise RunError(f"{processes} devices cannot share batches of {batch_size} evenly.")

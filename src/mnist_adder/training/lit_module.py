@@ -1,10 +1,8 @@
-"""The training step in Lightning's terms: how a model learns from a batch, and what an epoch logs.
-
-Nothing here waits for the device within an epoch.
-"""
+"""The training step in Lightning's terms: how a model learns from a batch, and what an epoch logs."""
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Any, TypeVar
 
@@ -31,7 +29,7 @@ _Loss = TypeVar("_Loss", float, Tensor)
 
 
 class AdderModule(L.LightningModule):
-    """A model in training.
+    """A model in training; nothing here waits for the device within an epoch.
 
     The encoder runs in the Trainer's precision. From :meth:`Adder.combine` on it is float32: heads are cheap,
     and bfloat16 would round the sums.
@@ -45,9 +43,7 @@ class AdderModule(L.LightningModule):
         self.pairs = 0
         self.epoch_started = 0.0
         self.learning_rate = 0.0  # of the latest step
-        self.answers: list[
-            tuple[PairPredictions, Tensor]
-        ] = []  # of the validation pairs so far, with their digits
+        self.validated: list[tuple[PairPredictions, Tensor]] = []  # with the true digits
 
     def on_train_epoch_start(self) -> None:
         """Draw the epoch's numbers, order and augmentation."""
@@ -69,14 +65,10 @@ class AdderModule(L.LightningModule):
         with torch.autocast(features.device.type, enabled=False):
             outputs = self.model.combine(features.float(), batch.numbers)
             losses = self.model.losses(outputs, batch.digits, batch.sums)
-            losses = losses._replace(digit=self._smoothed(losses.digit, outputs.digit_logits))
+            if self.recipe.label_smoothing:
+                even = -outputs.digit_logits.log_softmax(1).mean()  # the loss of targets that are all alike
+                losses = losses._replace(digit=torch.lerp(losses.digit, even, self.recipe.label_smoothing))
         return outputs, losses, batch
-
-    def _smoothed(self, loss: Tensor, logits: Tensor) -> Tensor:
-        """The digit's loss with label smoothing."""
-        if not self.recipe.label_smoothing:
-            return loss
-        return torch.lerp(loss, -logits.log_softmax(1).mean(), self.recipe.label_smoothing)
 
     def weighted(self, digit: _Loss, sum_: _Loss) -> _Loss:
         """The two losses joined by the recipe's weights."""
@@ -84,48 +76,42 @@ class AdderModule(L.LightningModule):
 
     def validation_step(self, batch: Batch) -> None:
         """Predict the batch's images with all ten numbers; the batch's own numbers are not used."""
-        self.answers.append((predict_pairs(self.model, batch.images, batch.digits), batch.digits))
+        self.validated.append((predict_pairs(self.model, batch.images, batch.digits), batch.digits))
 
     def on_validation_epoch_end(self) -> None:
         """Log the epoch: validation comes last, so the training figures are complete as well."""
-        answers = concatenate([answers for answers, _ in self.answers])
-        metrics = compute_metrics(answers, torch.cat([digits for _, digits in self.answers]))
-        self.answers.clear()
-        self._log_train()
-        self._log("validation", {name: getattr(metrics, name) for name in LOGGED})
-        self._log_step()
+        predictions, digits = zip(*self.validated, strict=True)
+        self.validated.clear()
+        metrics = compute_metrics(concatenate(list(predictions)), torch.cat(digits))
+        self._log_epoch({name: getattr(metrics, name) for name in LOGGED})
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Where nothing is held out for validation, the epoch is logged after its last step."""
         if self.trainer.is_last_batch and not self.trainer.enable_validation:
-            self._log_train()
-            self._log_step()
+            self._log_epoch(None)
 
-    def _log(self, part: str, figures: dict[str, float]) -> None:
-        loss = self.weighted(figures["digit_loss"], figures["sum_loss"])
-        self._log_epoch({f"{part}_loss": loss, **{f"{part}_{name}": figures[name] for name in figures}})
-
-    def _log_epoch(self, figures: dict[str, float]) -> None:
-        self.log_dict(figures, on_step=False, on_epoch=True, batch_size=1)
-
-    def _log_train(self) -> None:
+    def _log_epoch(self, validation: dict[str, float] | None) -> None:
         assert self.totals is not None
         totals = torch.cat([self.totals, self.totals.new_tensor([self.pairs])])
         totals = self.trainer.strategy.reduce(totals, reduce_op="sum")
-        train = dict(zip(LOGGED, (totals[:-1] / totals[-1]).tolist(), strict=True))
+        figures = self._named("train_", dict(zip(LOGGED, (totals[:-1] / totals[-1]).tolist(), strict=True)))
+        if validation is not None:
+            figures |= self._named("validation_", validation)
+        figures["learning_rate"] = self.learning_rate
+        figures["seconds"] = time.perf_counter() - self.epoch_started
+        self.log_dict(figures, on_step=False, on_epoch=True, batch_size=1)
         self.totals, self.pairs = None, 0
-        self._log("train", train)
 
-    def _log_step(self) -> None:
-        seconds = time.perf_counter() - self.epoch_started
-        self._log_epoch({"learning_rate": self.learning_rate, "seconds": seconds})
+    def _named(self, prefix: str, figures: dict[str, float]) -> dict[str, float]:
+        """The figures of LOGGED with names that begin with the prefix, and the joined loss before them."""
+        figures = {"loss": self.weighted(figures["digit_loss"], figures["sum_loss"]), **figures}
+        return {prefix + name: value for name, value in figures.items()}
 
     def figures_so_far(self) -> dict[str, float]:
         """The epoch's training figures up to now: loss and accuracies, fractions. Waits for the device."""
         if self.totals is None:
             return {}
-        figures = dict(zip(LOGGED, (self.totals / self.pairs).tolist(), strict=True))
-        return {"loss": self.weighted(figures["digit_loss"], figures["sum_loss"]), **figures}
+        return self._named("", dict(zip(LOGGED, (self.totals / self.pairs).tolist(), strict=True)))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The recipe's optimizer, and its schedule stepped every batch."""
@@ -144,18 +130,10 @@ class AdderModule(L.LightningModule):
 
 
 def with_more_numbers(features: Tensor, batch: Batch, count: int) -> tuple[Tensor, Batch]:
-    """Pair each image with ``count`` different numbers: its own and those that follow it, 0 after 9.
+    """Pair each image with ``count`` (1..10) different numbers: its own and those that follow, 0 after 9.
 
     Encoding an image is expensive and combining it cheap, so a head that learns to add sees many more pairs
-    for little.
-
-    Args:
-        features: (B, F).
-        batch: B pairs.
-        count: 1..10.
-
-    Returns:
-        Features (B count, F) and as many pairs; their images are left as they were, (B, 1, 28, 28).
+    for little. From features (B, F) and B pairs to (B count, F) and as many; the images stay (B, 1, 28, 28).
     """
     if count == 1:
         return features, batch
@@ -173,15 +151,8 @@ def make_train_loader(
     Only full batches, which leaves some images out of each epoch, unless there are fewer than one.
     """
     dataset = MNISTAdder(split=recipe.train_on, data=data, seed=seed).to(device)
-    augment = Augment(
-        rotation_degrees=recipe.rotation_degrees,
-        translation_pixels=recipe.translation_pixels,
-        scale=recipe.scale,
-        shear_degrees=recipe.shear_degrees,
-        elastic_sigma=recipe.elastic_sigma,
-        stroke_jitter=recipe.stroke_jitter,
-        interpolation=recipe.interpolation,
-    )
+    # Settings of augmentation have the same names in the recipe.
+    augment = Augment(**{field.name: getattr(recipe, field.name) for field in dataclasses.fields(Augment)})
     return DeviceLoader(
         dataset,
         recipe.batch_size // world_size,
@@ -205,7 +176,7 @@ def make_optimizer(model: Adder, recipe: Recipe) -> Optimizer:
         nesterov = recipe.momentum > 0
         return SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=True)
     if recipe.optimizer == "muon":
-        return Muon(groups, lr=recipe.learning_rate, momentum=recipe.momentum, steps=3, vector_rate=0.02)
+        return Muon(groups, lr=recipe.learning_rate, momentum=recipe.momentum)
     return AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, 0.99), fused=True)
 
 

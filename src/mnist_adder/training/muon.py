@@ -21,21 +21,16 @@ from mnist_adder import environment
 # x <- a x + b (x x') x + c (x x')^2 x. Steep at 0, so that small singular values grow quickly; they then stay
 # between 0.7 and 1.2, which is near enough to 1.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
+_STEPS = 3  # 5 bring most singular values between 0.7 and 1.2; 3 are cheaper and leave the smallest behind
 _LARGE = 50_000  # values; below, beginning a product in bfloat16 takes a processor longer than the product
+_VECTOR_RATE, _VECTOR_BETAS = 0.02, (0.9, 0.99)  # of AdamW; the rate is a multiple of the matrices'
 
 
-def orthogonalise(update: Tensor, steps: int = 5) -> Tensor:
-    """Push the singular values of a matrix towards 1 and keep its singular vectors.
+def orthogonalise(update: Tensor, steps: int = _STEPS) -> Tensor:
+    """Push the singular values of a matrix (R, C) towards 1 and keep its singular vectors; zeros stay zeros.
 
-    Newton-Schulz iterations are matrix products only. Large matrices run in bfloat16 where the device is
-    quicker in it: a direction need not be exact.
-
-    Args:
-        update: (R, C), of any size.
-        steps: 5 bring most singular values between 0.7 and 1.2; 3 are cheaper and leave the smallest behind.
-
-    Returns:
-        (R, C), float32 or bfloat16. Zeros stay zeros.
+    Newton-Schulz iterations are matrix products only. Large matrices run, and are returned, in bfloat16 where
+    the device is quicker in it: a direction need not be exact. All others are float32.
     """
     if update.size(0) > update.size(1):
         return orthogonalise(update.T, steps).T  # the product below is the smaller one, then
@@ -57,47 +52,14 @@ class Muon(Optimizer):
 
     An update of R rows and C columns is multiplied by sqrt(max(1, R / C)), so that the outputs of layers of
     all shapes change alike. Biases and normalisation weights are vectors. Both kinds follow ``lr``, so that
-    one schedule drives them.
-
-    Args:
-        params: parameters, or groups of them, each with settings of its own.
-        lr: of the matrices, near the size of a step's relative change; 0.02 to 0.1 is usual.
-        momentum: of the matrices.
-        weight_decay: decoupled: a step takes ``lr * weight_decay`` of the weight away.
-        steps: of :func:`orthogonalise`.
-        vector_rate: the vectors' learning rate as a multiple of ``lr``.
-        vector_betas: AdamW's, for the vectors.
-
-    Raises:
-        ValueError: a setting is out of its range.
+    one schedule drives them; it is near the size of a matrix's relative change in a step. Weight decay is
+    decoupled: a step takes ``lr * weight_decay`` of the weight away.
     """
 
     def __init__(
-        self,
-        params: Iterable[Any],
-        lr: float = 0.02,
-        momentum: float = 0.95,
-        weight_decay: float = 0.0,
-        *,
-        steps: int = 5,
-        vector_rate: float = 0.1,
-        vector_betas: tuple[float, float] = (0.9, 0.99),
+        self, params: Iterable[Any], lr: float, momentum: float = 0.95, weight_decay: float = 0.0
     ) -> None:
-        if not (lr > 0 and 0 <= momentum < 1 and weight_decay >= 0 and steps >= 1 and vector_rate > 0):
-            raise ValueError(
-                f"Muon with lr={lr}, momentum={momentum}, weight_decay={weight_decay}, steps={steps}, "
-                f"vector_rate={vector_rate}: lr, steps and vector_rate must be above 0, weight_decay 0 or "
-                "more, momentum at least 0 and below 1."
-            )
-        defaults = {
-            "lr": lr,
-            "momentum": momentum,
-            "weight_decay": weight_decay,
-            "steps": steps,
-            "vector_rate": vector_rate,
-            "vector_betas": vector_betas,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -119,7 +81,7 @@ class Muon(Optimizer):
             state["velocity"] = torch.zeros_like(weight)
         velocity: Tensor = state["velocity"].mul_(group["momentum"]).add_(gradient)
         ahead = gradient.add(velocity, alpha=group["momentum"]).flatten(1)  # Nesterov's
-        update = orthogonalise(ahead, group["steps"]).to(weight.dtype)
+        update = orthogonalise(ahead).to(weight.dtype)
         scale = max(1.0, ahead.size(0) / ahead.size(1)) ** 0.5
         weight.mul_(1 - group["lr"] * group["weight_decay"])
         weight.add_(update.reshape(weight.shape), alpha=-group["lr"] * scale)
@@ -127,14 +89,12 @@ class Muon(Optimizer):
     @staticmethod
     def _vector(weight: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         if not state:
-            state |= {"step": torch.tensor(0.0), "mean": torch.zeros_like(weight)}
-            state["square"] = torch.zeros_like(weight)
-        first, second = group["vector_betas"]
-        rate = group["lr"] * group["vector_rate"]
+            state |= {"step": 0, "mean": torch.zeros_like(weight), "square": torch.zeros_like(weight)}
+        first, second = _VECTOR_BETAS
+        rate = group["lr"] * _VECTOR_RATE
         state["step"] += 1
-        count = float(state["step"])
         mean: Tensor = state["mean"].lerp_(gradient, 1 - first)
         square: Tensor = state["square"].lerp_(gradient.square(), 1 - second)
-        deviation = (square / (1 - second**count)).sqrt_().add_(1e-8)
+        deviation = (square / (1 - second ** state["step"])).sqrt_().add_(1e-8)
         weight.mul_(1 - rate * group["weight_decay"])
-        weight.addcdiv_(mean, deviation, value=-rate / (1 - first**count))
+        weight.addcdiv_(mean, deviation, value=-rate / (1 - first ** state["step"]))

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from mnist_adder import models
-from mnist_adder.errors import RunError
 from mnist_adder.runs import Run
 from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.train import MakeCallbacks, Notify, train_or_resume
@@ -26,28 +25,12 @@ def sweep(
     """Train each model with the seeds 0, 1, ..., each by its own recipe, on the same images.
 
     All models get seed 0 first, then seed 1, and so on, so that a sweep that is stopped early still compares
-    something. Called again it resumes: finished runs are kept.
+    something. Called again it resumes: finished runs are kept. ``config`` has what all of them share, dataset
+    and data_dir; the runs are ``MODEL-seedN`` in ``folder``, and errors are those of ``train``.
+    ``epochs_scale`` is times the recipes' epochs; it is at least one epoch each.
 
-    Args:
-        names: the models.
-        folder: run folders ``MODEL-seedN`` are made in it.
-        config: what all of them share: dataset and data_dir.
-        seeds: how many, from 0.
-        epochs_scale: times the recipes' epochs, at least one epoch each; above 0.
-        notify: receives a sentence before each run.
-        callbacks: as for :func:`~mnist_adder.training.train.train`.
-
-    Returns:
-        The runs, by seed, then in the order of the names.
-
-    Raises:
-        ModelError: no such model.
-        RunError: seeds or epochs_scale make no sense; or a run that is there was trained otherwise than asked
-            for now, or is in use.
-        DivergedError: the loss of a run diverged.
+    Returns the runs by seed, then in the order of the names.
     """
-    if seeds < 1 or not 0 < epochs_scale < float("inf"):
-        raise RunError(f"{seeds} seeds and {epochs_scale} times the epochs: both must be above 0.")
     epochs = {name: max(1, round(epochs_scale * models.get(name).recipe.epochs)) for name in names}
     wanted = [(name, seed) for seed in range(seeds) for name in names]
     runs = []

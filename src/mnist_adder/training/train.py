@@ -1,7 +1,7 @@
 """Training: from a TrainConfig to a finished run folder.
 
-:func:`train` begins a run and :func:`resume` resumes one; both end in :func:`complete_run`, which evaluates
-the network and writes everything down. An ensemble is a loop over its members' runs.
+:func:`train` begins a run and :func:`resume` resumes one; both end in ``complete_run``, which evaluates the
+network and writes everything down. An ensemble is a loop over its members' runs.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from mnist_adder import environment, models
 from mnist_adder.data import DeviceLoader, DigitImages, MNISTAdder, load_images
 from mnist_adder.errors import DivergedError, RunError
 from mnist_adder.models import Adder, Ensemble
-from mnist_adder.run_config import RunConfig
-from mnist_adder.runs import Run, load_run
+from mnist_adder.runs import Run, load_run, new_folder
 from mnist_adder.training import checkpoints
 from mnist_adder.training.callbacks import (
     Averaging,
@@ -34,26 +33,17 @@ from mnist_adder.training.complete import complete_run
 from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.distributed import check_processes, is_rank_zero, launcher
 from mnist_adder.training.lit_module import AdderModule, make_train_loader
-from mnist_adder.training.run_lock import new_run, stopped_run
+from mnist_adder.training.run_lock import locked
 
 Notify = Callable[[str], None]
-"""Receives the sentences that a user should see."""
 MakeCallbacks = Callable[[], Sequence[L.Callback]]
-"""Makes the further Lightning callbacks of one training, such as a progress bar."""
-
-MEMBERS = "members"
-"""The folder of an ensemble's run that holds its members' runs."""
-
-
-def _nothing(_: str) -> None: ...
-
-
-def _none() -> Sequence[L.Callback]:
-    return ()
 
 
 def train(
-    config: TrainConfig | None = None, *, notify: Notify = _nothing, callbacks: MakeCallbacks = _none
+    config: TrainConfig | None = None,
+    *,
+    notify: Notify = lambda _: None,
+    callbacks: MakeCallbacks = tuple,  # none
 ) -> Run:
     """Train a model, evaluate it on all test pairs, and leave everything in a run folder.
 
@@ -64,10 +54,7 @@ def train(
     Args:
         config: what to train; by default our model with its own recipe.
         notify: receives the sentences that a user should see before training begins.
-        callbacks: makes further Lightning callbacks.
-
-    Returns:
-        The run, with weights, metrics and results.
+        callbacks: makes the further Lightning callbacks of one training, such as a progress bar.
 
     Raises:
         ModelError: no such model, or a setting that makes no sense.
@@ -82,7 +69,13 @@ def train(
     data = load_images(config.dataset, config.data_dir, notify)
     run_config = config.to_run_config(data)
     check_processes(config.devices, config.nodes, run_config.recipe.batch_size)
-    with new_run(config.run_dir, run_config, data, notify) as run:
+    folder = config.run_dir or new_folder(config.preset or config.model, config.seed)
+    with locked(folder):
+        run = Run.create(folder, run_config) if is_rank_zero() else Run(folder, run_config)
+        if is_rank_zero():
+            what = config.model if config.preset is None else f"{config.model}, preset {config.preset},"
+            notify(f"{what} on {data.dataset} ({data.origin}), seed {config.seed}.")
+            notify(f"Device: {run_config.device}, {run_config.precision}. Run folder: {folder}")
         return _fit(run, data, config.data_dir, notify, callbacks)
 
 
@@ -90,39 +83,36 @@ def resume(
     folder: Path,
     *,
     data_dir: Path | None = None,
-    notify: Notify = _nothing,
-    callbacks: MakeCallbacks = _none,
+    notify: Notify = lambda _: None,
+    callbacks: MakeCallbacks = tuple,
 ) -> Run:
-    """Resume a run that was stopped, from its last whole epoch; arguments as for :func:`train`.
+    """Resume a run that was stopped, from its last whole epoch; arguments and errors as for :func:`train`.
 
     On the same machine's processor the run ends with the weights it would have had undisturbed. One that has
     ended is left as it is.
-
-    Raises:
-        RunError: there is no such run, or as for :func:`train`.
-        DataError: the dataset cannot be had.
-        DivergedError, KeyboardInterrupt: as for :func:`train`.
     """
-    with stopped_run(folder, data_dir, notify) as (run, data):
-        if data is None:
+    run = load_run(folder)
+    config = run.config
+    with locked(folder):
+        if (folder / "results.json").exists():
+            shutil.rmtree(folder / checkpoints.FOLDER, ignore_errors=True)
+            notify(f"{folder} has ended already.")
             return run
-        config = run.config
+        data = load_images(config.dataset, data_dir, notify)
+        run.check_data(data.sha256, data.origin)
         check_processes(config.devices, config.nodes, config.recipe.batch_size)
         if is_rank_zero() and config.ensemble_size == 1:
-            checkpoint = checkpoints.last(folder)
-            begin = f"after epoch {checkpoints.epochs_done(checkpoint)}" if checkpoint.exists() else "anew"
+            epochs, _ = checkpoints.progress(folder)
+            begin = f"after epoch {epochs}" if epochs else "anew"
             notify(f"{config.model} on {data.dataset} ({data.origin}) resumes {begin}.")
         return _fit(run, data, data_dir, notify, callbacks)
 
 
-def train_or_resume(
-    config: TrainConfig, *, notify: Notify = _nothing, callbacks: MakeCallbacks = _none
-) -> Run:
+def train_or_resume(config: TrainConfig, *, notify: Notify, callbacks: MakeCallbacks = tuple) -> Run:
     """What is wanted in ``config.run_dir``: trained now, resumed where it was stopped, or found finished.
 
     Raises:
-        RunError: the run that is there was trained otherwise than asked for now, or is in use.
-        DivergedError: its loss diverged.
+        RunError: the run that is there was trained otherwise than asked for now, or as for :func:`train`.
     """
     assert config.run_dir is not None
     if not (config.run_dir / "config.json").exists():
@@ -136,15 +126,6 @@ def train_or_resume(
             f"{found.recipe.epochs} epochs. Name another folder."
         )
     return resume(config.run_dir, data_dir=config.data_dir, notify=notify, callbacks=callbacks)
-
-
-def what_to_do(config: RunConfig) -> str:
-    """The sentence for someone whose training diverged."""
-    finder = "" if config.preset else f", which mnist-adder find-lr {config.model} suggests"
-    return (
-        f"Train again, in another folder, with a lower rate than {config.recipe.learning_rate:g}: "
-        f"--set learning_rate=...{finder}."
-    )
 
 
 def _fit(run: Run, data: DigitImages, data_dir: Path | None, notify: Notify, callbacks: MakeCallbacks) -> Run:
@@ -168,7 +149,7 @@ def _fit_ensemble(
             seed=seed,
             dataset=config.dataset,
             data_dir=data_dir,
-            run_dir=run.folder / MEMBERS / f"seed{seed}",
+            run_dir=run.folder / "members" / f"seed{seed}",
             devices=config.devices,
             nodes=config.nodes,
         )
@@ -198,13 +179,16 @@ def fit_run(run: Run, data: DigitImages, callbacks: Sequence[L.Callback] = ()) -
     L.seed_everything(run.config.seed, verbose=False)
     model = models.build(run.config.model, run.config.preset)
     trainer = _make_trainer(run, callbacks)
-    started = time.perf_counter() - checkpoints.seconds(run.folder)  # as if it had not been stopped
+    _, seconds_before = checkpoints.progress(run.folder)
+    started = time.perf_counter() - seconds_before  # as if it had not been stopped
     try:
         _run_trainer(trainer, model, run, data)
     except DivergedError as error:
-        kept = _keep_last_good(run, model)
+        finder = "" if run.config.preset else f", which mnist-adder find-lr {run.config.model} suggests"
         raise DivergedError(
-            f"{run.config.model} diverged: {error}. {kept} {what_to_do(run.config)}"
+            f"{run.config.model} diverged: {error}. {_keep_last_good(run, model)} Train again, in another "
+            f"folder, with a lower rate than {run.config.recipe.learning_rate:g}: "
+            f"--set learning_rate=...{finder}."
         ) from None
     seconds = time.perf_counter() - started
     # Where no folder was named each process has made up a name; the first one's is the run's.
@@ -261,11 +245,7 @@ def _make_trainer(run: Run, callbacks: Sequence[L.Callback]) -> L.Trainer:
         logging.getLogger(name).setLevel(logging.WARNING)
     recipe, device = run.config.recipe, environment.best_device()
     several = run.config.devices * run.config.nodes > 1
-    averaging = [] if recipe.weight_averaging == "none" else [Averaging(recipe)]
     folder = run.folder / checkpoints.FOLDER
-    checkpoint = ModelCheckpoint(folder, filename="last", enable_version_counter=False)
-    early = early_stopping(recipe, folder) if recipe.patience else []
-    interrupt = GracefulInterrupt()
     return L.Trainer(
         accelerator=device.type,
         devices=run.config.devices,
@@ -275,14 +255,14 @@ def _make_trainer(run: Run, callbacks: Sequence[L.Callback]) -> L.Trainer:
         sync_batchnorm=several and device.type == "cuda",  # torch has it for CUDA alone
         precision=run.config.precision,
         max_epochs=recipe.epochs,
-        callbacks=[
-            *averaging,
+        callbacks=[  # Lightning calls checkpoints last, wherever they stand
+            *([] if recipe.weight_averaging == "none" else [Averaging(recipe)]),
             StopIfDiverged(),
             MetricsLogger(run),
-            *early,
+            *(early_stopping(recipe, folder) if recipe.patience else []),
             *callbacks,
-            checkpoint,
-            interrupt,
+            ModelCheckpoint(folder, filename="last", enable_version_counter=False),
+            GracefulInterrupt(),
         ],
         logger=False,
         enable_progress_bar=False,
