@@ -119,3 +119,12 @@ def test_unknown_config_keys_name_the_file(trained_run: Run) -> None:
     text = json.dumps({**trained_run.config.to_json(), "later": 1})
     with pytest.raises(RunError, match=r"here is not a config of this version.*later"):
         RunConfig.from_json(text, Path("here"))
+
+
+def test_a_run_of_an_earlier_version_is_told(copy: Path) -> None:
+    path = copy / "config.json"
+    path.write_text(path.read_text().replace('"model":', '"design":'))
+    with pytest.raises(
+        RunError, match=r"model is missing. If an earlier version wrote it, train the run again"
+    ):
+        load_run(copy)

@@ -56,7 +56,8 @@ class RunConfig:
             return TypeAdapter(cls).validate_json(text, strict=True)
         except ValidationError as error:
             raise RunError(
-                f"{where} is not a config of this version of mnist-adder: {in_short(explain(error))}."
+                f"{where} is not a config of this version of mnist-adder: {in_short(explain(error))}. "
+                "If an earlier version wrote it, train the run again."
             ) from None
 
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from mnist_adder import speedrun as package
 from mnist_adder.data import load_images
@@ -53,7 +54,7 @@ def test_what_reads_runs_reads_it(run: Run, tmp_path: Path) -> None:
 def test_folders_and_seeds_that_will_not_do_are_refused(run: Run, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="is not empty"):
         speedrun(dataset="digits", run_dir=run.folder)
-    with pytest.raises(RunError, match="seed is -1, but must be a whole number from 0"):
+    with pytest.raises(ValidationError, match="greater than or equal to 0"):
         speedrun(seed=-1, dataset="digits", run_dir=tmp_path / "no")
     assert not (tmp_path / "no").exists()
 

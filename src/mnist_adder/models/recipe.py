@@ -97,5 +97,7 @@ def explain(error: ValidationError) -> str:
     """The first thing that is wrong: ``epochs is 0: it should be greater than or equal to 1``."""
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"{name} is missing"
     said = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
     return f"{name} is {first['input']!r:.40}: {said}" if name else said

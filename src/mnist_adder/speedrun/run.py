@@ -47,7 +47,8 @@ def speedrun(
     Raises:
         DataError: the dataset cannot be had.
         DivergedError: the weights are not finite.
-        RunError: the seed is out of range, or the run folder is not empty or cannot be made.
+        RunError: the run folder is not empty or cannot be made.
+        pydantic.ValidationError: the seed is out of range.
         OSError: the run folder cannot be written to.
     """
     data = load_images(dataset, data_dir, notify)
