@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_adder.runs import load_run
+from mnist_adder.runs import Run, load_run
 
 RunCLI = Callable[..., tuple[int, str, str]]
 
@@ -75,3 +75,42 @@ def test_ctrl_c_says_how_to_resume(tmp_path: Path) -> None:
     assert err.endswith(f"Stopped. Resume with: mnist-adder train --resume {folder}\n")
     assert "Traceback" not in err
     assert len(load_run(folder).metrics) >= 2
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["exact-sum"],
+        ["--epochs", "2"],
+        ["--seed", "0"],
+        ["--set", "batch_size=64"],
+        ["--preset", "tiny"],
+        ["--ensemble", "2"],
+        ["--dataset", "digits"],
+        ["--run-dir", "elsewhere"],
+        ["--patience", "1"],
+        ["--devices", "1"],
+        ["--nodes", "1"],
+    ],
+)
+def test_resume_refuses_options_that_it_would_ignore(
+    option: list[str], run_cli: RunCLI, trained_run: Run
+) -> None:
+    code, out, err = run_cli("train", "--resume", str(trained_run.folder), *option)
+    assert (code, out) == (2, "")
+    named = option[0] if option[0].startswith("-") else "MODEL"
+    assert f"so {named} cannot be given with it" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_resume_with_more_epochs_says_how_to_train_longer(run_cli: RunCLI, trained_run: Run) -> None:
+    code, _, err = run_cli("train", "--resume", str(trained_run.folder), "--epochs", "10")
+    assert code == 2
+    assert "Its learning rate was planned for 3 epochs." in err
+    assert "begin a new run: mnist-adder train exact-sum --dataset digits --seed 0 --epochs 10" in err
+
+
+def test_resume_takes_the_folder_of_the_data(run_cli: RunCLI, trained_run: Run, tmp_path: Path) -> None:
+    code, _, err = run_cli("train", "--resume", str(trained_run.folder), "--data-dir", str(tmp_path))
+    assert code == 0
+    assert "has ended already" in err
