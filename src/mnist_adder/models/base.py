@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mnist_adder.models.presets import Preset
@@ -68,13 +69,18 @@ class Adder(nn.Module, ABC):
             Digit logits (B, 10) and sum scores (B, K).
         """
 
-    @abstractmethod
     def losses(self, outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
-        """The digit's and the sum's loss, two scalars, for digits (B,) 0..9 and sums (B,) 0..18."""
+        """The digit's and the sum's loss, two scalars, for digits (B,) 0..9 and sums (B,) 0..18.
 
-    @abstractmethod
+        Two cross-entropies; a model whose sum scores are not 19 logits overrides this and the next.
+        """
+        return Losses(
+            F.cross_entropy(outputs.digit_logits, digits), F.cross_entropy(outputs.sum_scores, sums)
+        )
+
     def sum_probabilities(self, outputs: Outputs) -> Tensor:
-        """The distribution of the sum, (B, 19), whatever the head's own coding is."""
+        """The distribution of the sum, (B, 19)."""
+        return outputs.sum_scores.softmax(1)
 
     def forward(self, images: Tensor, numbers: Tensor) -> Outputs:
         """Answer B pairs: images (B, 1, 28, 28) in [0, 1]; numbers (B,) or (B, 10)."""

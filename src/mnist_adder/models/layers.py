@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mnist_adder.types import DIGITS, NUMBERS, SUMS, Losses, Outputs
+from mnist_adder.types import DIGITS, NUMBERS, SUMS
 
 MEAN, STD = 0.1307, 0.3081
 """Of the pixels of MNIST's training images, in [0, 1]."""
@@ -32,11 +32,6 @@ def number_value(numbers: Tensor) -> Tensor:
     if numbers.dim() == 1:
         return _look_up(_VALUES, numbers)
     return (numbers * _VALUES.to(numbers).squeeze(1)).sum(1, keepdim=True)
-
-
-def cross_entropies(outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
-    """Cross-entropy for digits (B,) and for sums (B,), where the sum scores are 19 logits."""
-    return Losses(F.cross_entropy(outputs.digit_logits, digits), F.cross_entropy(outputs.sum_scores, sums))
 
 
 def conv_block(

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from mnist_adder.models import backbones
 from mnist_adder.models.base import Adder
 from mnist_adder.models.exact_sum import ExactSum
-from mnist_adder.models.layers import cross_entropies, normalise, number_distribution
-from mnist_adder.types import DIGITS, NUMBERS, SUMS, Losses, Outputs
+from mnist_adder.models.layers import normalise, number_distribution
+from mnist_adder.types import DIGITS, NUMBERS, SUMS, Outputs
 
 
 class LearnedSum(Adder):
@@ -36,9 +36,3 @@ class LearnedSum(Adder):
     def combine(self, features: Tensor, numbers: Tensor) -> Outputs:
         joined = torch.cat([features.softmax(1), number_distribution(numbers)], 1)
         return Outputs(features, self.head(joined))
-
-    def losses(self, outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
-        return cross_entropies(outputs, digits, sums)
-
-    def sum_probabilities(self, outputs: Outputs) -> Tensor:
-        return outputs.sum_scores.softmax(1)

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from mnist_adder.models.base import Adder, Source
-from mnist_adder.models.layers import cross_entropies, number_distribution
+from mnist_adder.models.layers import number_distribution
 from mnist_adder.models.recipe import Recipe
-from mnist_adder.types import DIGITS, NUMBERS, SUMS, Losses, Outputs
+from mnist_adder.types import DIGITS, NUMBERS, SUMS, Outputs
 
 
 class LogitMLP(Adder):
@@ -61,9 +61,3 @@ class LogitMLP(Adder):
 
     def combine(self, features: Tensor, numbers: Tensor) -> Outputs:
         return Outputs(features, self.head(torch.cat([features, number_distribution(numbers)], 1)))
-
-    def losses(self, outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
-        return cross_entropies(outputs, digits, sums)
-
-    def sum_probabilities(self, outputs: Outputs) -> Tensor:
-        return outputs.sum_scores.softmax(1)

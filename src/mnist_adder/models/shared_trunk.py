@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from mnist_adder.models.base import Adder, Source
-from mnist_adder.models.layers import conv_block, cross_entropies, normalise, number_distribution
+from mnist_adder.models.layers import conv_block, normalise, number_distribution
 from mnist_adder.models.recipe import Recipe
-from mnist_adder.types import DIGITS, NUMBERS, SUMS, Losses, Outputs
+from mnist_adder.types import DIGITS, NUMBERS, SUMS, Outputs
 
 
 class SharedTrunk(Adder):
@@ -75,9 +75,3 @@ class SharedTrunk(Adder):
     def combine(self, features: Tensor, numbers: Tensor) -> Outputs:
         joined = self.trunk(torch.cat([features, number_distribution(numbers)], 1))
         return Outputs(self.digit_head(joined), self.sum_head(joined))
-
-    def losses(self, outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
-        return cross_entropies(outputs, digits, sums)
-
-    def sum_probabilities(self, outputs: Outputs) -> Tensor:
-        return outputs.sum_scores.softmax(1)
