@@ -15,14 +15,12 @@ from mnist_adder.types import DIGITS, SUMS, Losses, Outputs
 class ArgmaxRegression(Adder):
     """Eight convolutions to ten logits; their argmax and the number, as two floats, through 2-5-5-1.
 
-    The sum is a regression: one float, trained by mean squared error, read by rounding. The head has no
-    activation since addition is linear. No gradient passes the argmax, so the classifier learns from the
-    digit's loss alone and the head from the sum's.
+    The sum is one float, trained by mean squared error, read by rounding. The head has no activation since
+    addition is linear. No gradient passes the argmax, so each loss teaches its own part alone.
 
-    Fixed: the published loop drew every batch from a new shuffled iterator (``next(iter(loader))``), so an
-    epoch was a sample with repeats, and scored itself on that; a reshape to (32, 1) fixed the batch size; a
-    regression above 18 or below 0 now reads as the nearest sum there is. Optimizer, learning rate and batch
-    size were not published and are ours.
+    Fixed: the published loop drew every batch from a new shuffled iterator, so an epoch was a sample with
+    repeats, and scored itself on that; a reshape to (32, 1) fixed the batch size; a float above 18 or below
+    0 now reads as the nearest sum. Optimizer, learning rate and batch size were not published and are ours.
     """
 
     recipe = Recipe(epochs=10, batch_size=128, learning_rate=3e-3)

@@ -1,8 +1,4 @@
-"""What every model is: an Adder with a recipe and, if it was published, a source.
-
-Images and numbers come in, digit logits and sum scores go out. The models beside this file fill it in;
-training reads the recipe, evaluation and inference call ``encode``, ``combine`` and ``sum_probabilities``.
-"""
+"""What every model is: an Adder with a recipe and, if it was published, a source."""
 
 from __future__ import annotations
 
@@ -22,11 +18,7 @@ from mnist_adder.types import Losses, Outputs
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where a model was published and what was claimed for it.
-
-    Accuracies are fractions as their authors measured them, which is seldom how we do: see each
-    model's docstring. None means that nothing was claimed.
-    """
+    """Where a model was published, and the accuracies claimed: fractions, measured in the authors' ways."""
 
     title: str
     parameters: int  # exact, or the claim rounded to three digits
@@ -59,14 +51,11 @@ class Adder(nn.Module, ABC):
 
     @abstractmethod
     def combine(self, features: Tensor, numbers: Tensor) -> Outputs:
-        """Let the two inputs meet.
+        """Let the two inputs meet: digit logits (B, 10) and sum scores (B, K).
 
         Args:
             features: (B, F) float32, from :meth:`encode`.
             numbers: (B,) integers 0..9, or (B, 10) float, a distribution over them.
-
-        Returns:
-            Digit logits (B, 10) and sum scores (B, K).
         """
 
     def losses(self, outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:

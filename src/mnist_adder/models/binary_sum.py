@@ -17,16 +17,14 @@ BITS = 5  # 18 is 10010
 class BinarySum(Adder):
     """Four convolutions to 256 features, the number through 1-16-32-64, joined, then two heads.
 
-    The digit head has 10 outputs, the sum head 5, one for each bit of the sum, trained as five yes-or-no
-    questions. No layer has a bias. Both answers come from the joined features, so the digit answer can
-    change with the number.
+    The sum head has an output for each bit of the sum, trained as five yes-or-no questions. No layer has a
+    bias. Both answers come from the joined features, so the digit answer can change with the number.
 
     Fixed: softmax came before cross-entropy, which applies its own; the number 9 was never drawn
     (``randint(0, 9)`` leaves it out); the count of correct sums stayed 0; five bits can also say 19..31, so
     the answer is now the most probable of 0..18. He initialisation keeps the number's features from drowning
     the image's. The bits' losses are summed, not averaged (``sum_weight`` 5), and a step pairs each image
-    with all ten numbers, since five epochs are few to learn carries in. Optimizer and batch size were not
-    published and are ours.
+    with all ten numbers, since five epochs are few to learn carries in. Optimizer and batch size are ours.
     """
 
     recipe = Recipe(
@@ -88,11 +86,9 @@ class BinarySum(Adder):
         return Losses(digit, F.binary_cross_entropy_with_logits(outputs.sum_scores, _bits(sums)))
 
     def sum_probabilities(self, outputs: Outputs) -> Tensor:
-        """The product of the five bits' probabilities for each of 0..18, scaled to add up to 1.
-
-        A bit's logit is the log of P(1) / P(0), so the product is as large as exp(the sum of the logits of
-        the bits that are 1), but for a factor that all sums share.
-        """
+        """The product of the five bits' probabilities for each of 0..18, scaled to add up to 1."""
+        # A bit's logit is log P(1) / P(0), so the product is exp of the sum of the logits of the bits that
+        # are 1, but for a factor that all sums share.
         codes = _bits(torch.arange(SUMS, device=outputs.sum_scores.device))  # (19, 5)
         return (outputs.sum_scores @ codes.T).softmax(1)
 

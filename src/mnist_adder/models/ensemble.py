@@ -1,8 +1,4 @@
-"""An ensemble: trained networks that answer by the mean of their probabilities.
-
-It is an Adder itself, so that evaluation, export and prediction need not know. A network may also be asked
-about the same image several times, shifted a little: test-time augmentation.
-"""
+"""An ensemble: trained networks of one model that answer by the mean of their probabilities."""
 
 from __future__ import annotations
 
@@ -22,13 +18,10 @@ SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
 
 
 class Ensemble(Adder):
-    """The mean of the members' digit probabilities, and of their sum probabilities.
+    """The mean of the members' digit probabilities, and of their sum probabilities, for each shift.
 
-    Members are trained alone; the ensemble itself is not trained.
-
-    Args:
-        members: trained networks of one model.
-        shifts: of the image that each member sees, in pixels (x, y).
+    It is an Adder itself, so that evaluation, export and prediction need not know. Shifts of the image, in
+    pixels (x, y), make each member answer several times: test-time augmentation.
     """
 
     def __init__(self, members: Sequence[Adder], shifts: Sequence[tuple[int, int]] = STILL) -> None:

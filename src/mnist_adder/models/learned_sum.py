@@ -15,8 +15,7 @@ from mnist_adder.types import DIGITS, NUMBERS, SUMS, Outputs
 class LearnedSum(Adder):
     """The digit's probabilities and the one-hot number through a perceptron, 20-128-19.
 
-    Backbone and recipe are those of ``exact-sum``: the two differ in the head alone, which is what makes
-    their comparison say something about learning to add.
+    Backbone and recipe are those of ``exact-sum``, so that comparing the two is about learning to add alone.
     """
 
     recipe = ExactSum.recipe

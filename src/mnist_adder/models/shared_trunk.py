@@ -14,14 +14,12 @@ from mnist_adder.types import DIGITS, NUMBERS, SUMS, Outputs
 class SharedTrunk(Adder):
     """A backbone of 9.9 K parameters to 20 features, joined with the one-hot number, through 30-60-60.
 
-    The backbone ends in global average pooling and a 1x1 convolution to 20 channels. Two heads without
-    bias, 60-10 and 60-19, read the same 60 values, so the digit answer can change with the number.
+    Two heads read the same 60 values, so the digit answer can change with the number. The backbone's inner
+    layers were not published. These have the published size, 9.9 K of 17.3 K in all; it also tells that the
+    two trunk layers have no bias and are batch-normalised.
 
-    The backbone's inner layers were not published. These have the published size, 9.9 K of 17.3 K in all; it
-    also tells that the two trunk layers have no bias and are batch-normalised.
-
-    Fixed: joint accuracy was the product of two accuracies; 16 of the 10,000 test images were dropped
-    with the last, short batch.
+    Fixed: joint accuracy was the product of two accuracies; 16 of the 10,000 test images were dropped with
+    the last, short batch.
     """
 
     recipe = Recipe(
