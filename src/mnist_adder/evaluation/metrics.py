@@ -11,8 +11,8 @@ from torch import Tensor
 from mnist_adder.models import Adder
 from mnist_adder.types import DIGITS, NUMBERS, SUMS
 
+# What is logged after each epoch, of training and of validation.
 LOGGED = ("digit_loss", "sum_loss", "digit_accuracy", "sum_accuracy", "joint_accuracy")
-"""The figures that are logged after each epoch, of training and of validation."""
 
 _BINS = 15  # of confidence, equally wide; as many as the source of calibration_error uses
 

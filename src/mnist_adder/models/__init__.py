@@ -13,8 +13,6 @@ from mnist_adder.models.recipe import Recipe
 __all__ = ["DEFAULT", "Adder", "Ensemble", "Recipe", "Source", "build", "get", "names", "recipe_of"]
 
 DEFAULT = "exact-sum"
-"""The model that is meant when none is named."""
-
 _NOT_MODELS = {"backbones", "base", "ensemble", "layers", "presets", "recipe", "summary"}
 
 

@@ -18,13 +18,10 @@ from mnist_adder.types import Losses, Outputs
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where a model was published, and the accuracies claimed: fractions, measured in the authors' ways."""
+    """Where a model was published; docs/models.md has what was claimed for it."""
 
     title: str
     parameters: int  # exact, or the claim rounded to three digits
-    digit_accuracy: float | None = None
-    sum_accuracy: float | None = None
-    joint_accuracy: float | None = None
 
 
 class Adder(nn.Module, ABC):

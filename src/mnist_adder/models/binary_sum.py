@@ -37,7 +37,7 @@ class BinarySum(Adder):
         weight_averaging="ema",
         ema_decay=0.998,
     )
-    source = Source(title="Session 2.5", parameters=6_772_272, digit_accuracy=0.98, sum_accuracy=0.0)
+    source = Source(title="Session 2.5", parameters=6_772_272)
     fusion = "256 image and 64 number features, joined, through 320-256-256"
     objective = "cross-entropy + binary cross-entropy of 5 bits"
 

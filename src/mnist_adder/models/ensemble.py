@@ -11,10 +11,8 @@ from torch import Tensor, nn
 from mnist_adder.models.base import Adder
 from mnist_adder.types import SIDE, Losses, Outputs
 
-STILL = ((0, 0),)
-"""No shift."""
-SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
-"""Of test-time augmentation: none, and one pixel to each side (x, y)."""
+STILL = ((0, 0),)  # no shift
+SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))  # of test-time augmentation, in pixels (x, y)
 
 
 class Ensemble(Adder):

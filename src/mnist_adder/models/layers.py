@@ -8,10 +8,8 @@ from torch import Tensor, nn
 
 from mnist_adder.types import DIGITS, NUMBERS, SUMS
 
-MEAN, STD = 0.1307, 0.3081
-"""Of the pixels of MNIST's training images, in [0, 1]."""
-LOG_ZERO = -10_000.0
-"""Stands for the logarithm of probability 0: finite, yet its exponential is 0 beside any other."""
+MEAN, STD = 0.1307, 0.3081  # of the pixels of MNIST's training images, in [0, 1]
+_LOG_ZERO = -10_000.0  # stands for log 0: finite, yet its exponential is 0 beside any other
 
 # What each of the ten numbers means, row by row. Looking it up is quicker than working it out for each pair,
 # and in ONNX it is one plain operator.
@@ -46,8 +44,8 @@ def _log_by_sum(number_probabilities: Tensor) -> Tensor:
     """(B, 10) to (B, 19, 10): log P(number = s - d) for each sum s and digit d."""
     known = number_probabilities > 0  # the logarithm of 0 stays out of the graph: it has no finite gradient
     number_log = torch.where(known, number_probabilities, 1.0).log()
-    number_log = torch.where(known, number_log, LOG_ZERO)
-    padded = F.pad(number_log, (DIGITS - 1, DIGITS - 1), value=LOG_ZERO)  # (B, 28): numbers -9..18
+    number_log = torch.where(known, number_log, _LOG_ZERO)
+    padded = F.pad(number_log, (DIGITS - 1, DIGITS - 1), value=_LOG_ZERO)  # (B, 28): numbers -9..18
     sums = torch.arange(SUMS, device=padded.device).unsqueeze(1)
     digits = torch.arange(DIGITS, device=padded.device)
     return padded[:, sums - digits + DIGITS - 1]
