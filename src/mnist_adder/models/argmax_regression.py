@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mnist_adder.models.base import Adder, Source
-from mnist_adder.models.layers import normalise, number_value
+from mnist_adder.models.layers import conv_relu, normalise, number_value
 from mnist_adder.models.recipe import Recipe
 from mnist_adder.types import DIGITS, SUMS, Losses, Outputs
 
@@ -34,21 +34,14 @@ class ArgmaxRegression(Adder):
     def __init__(self) -> None:
         super().__init__()
         self.classifier = nn.Sequential(
-            nn.Conv2d(1, 16, 3),  # 26x26
-            nn.ReLU(),
-            nn.Conv2d(16, 32, 3),  # 24x24
-            nn.ReLU(),
-            nn.Conv2d(32, 64, 3),  # 22x22
-            nn.ReLU(),
+            *conv_relu(1, 16),  # 26x26
+            *conv_relu(16, 32),  # 24x24
+            *conv_relu(32, 64),  # 22x22
             nn.MaxPool2d(2),  # 11x11
-            nn.Conv2d(64, 16, 1),
-            nn.ReLU(),
-            nn.Conv2d(16, 32, 3),  # 9x9
-            nn.ReLU(),
-            nn.Conv2d(32, 64, 3),  # 7x7
-            nn.ReLU(),
-            nn.Conv2d(64, 64, 3),  # 5x5
-            nn.ReLU(),
+            *conv_relu(64, 16, 1),
+            *conv_relu(16, 32),  # 9x9
+            *conv_relu(32, 64),  # 7x7
+            *conv_relu(64, 64),  # 5x5
             nn.Conv2d(64, DIGITS, 5),  # 1x1
             nn.Flatten(),
         )

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mnist_adder.models.base import Adder, Source
-from mnist_adder.models.layers import number_value
+from mnist_adder.models.layers import conv_relu, number_value
 from mnist_adder.models.recipe import Recipe
 from mnist_adder.types import DIGITS, SUMS, Losses, Outputs
 
@@ -44,14 +44,10 @@ class BinarySum(Adder):
     def __init__(self) -> None:
         super().__init__()
         self.image_features = nn.Sequential(
-            nn.Conv2d(1, 32, 3, bias=False),  # 26x26
-            nn.ReLU(),
-            nn.Conv2d(32, 32, 3, bias=False),  # 24x24
-            nn.ReLU(),
-            nn.Conv2d(32, 64, 3, bias=False),  # 22x22
-            nn.ReLU(),
-            nn.Conv2d(64, 64, 3, bias=False),  # 20x20
-            nn.ReLU(),
+            *conv_relu(1, 32, bias=False),  # 26x26
+            *conv_relu(32, 32, bias=False),  # 24x24
+            *conv_relu(32, 64, bias=False),  # 22x22
+            *conv_relu(64, 64, bias=False),  # 20x20
             nn.Flatten(),
             nn.Linear(64 * 20 * 20, 256, bias=False),
         )

@@ -77,6 +77,13 @@ def add_distributions(digit_log_probabilities: Tensor, numbers: Tensor) -> Tenso
     return (values.exp().sum(2) + torch.finfo(torch.float32).tiny).log()
 
 
+def conv_relu(
+    inputs: int, outputs: int, kernel: int = 3, *, padding: int = 0, bias: bool = True
+) -> tuple[nn.Module, nn.Module]:
+    """Convolution and ReLU, to be unpacked into a Sequential."""
+    return nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=bias), nn.ReLU()
+
+
 def conv_block(
     inputs: int, outputs: int, kernel: int = 3, *, padding: int = 1, pool: bool = False
 ) -> nn.Module:

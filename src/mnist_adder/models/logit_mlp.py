@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mnist_adder.models.base import Adder, Source
-from mnist_adder.models.layers import number_distribution
+from mnist_adder.models.layers import conv_relu, number_distribution
 from mnist_adder.models.recipe import Recipe
 from mnist_adder.types import DIGITS, NUMBERS, SUMS, Outputs
 
@@ -28,20 +28,14 @@ class LogitMLP(Adder):
     def __init__(self) -> None:
         super().__init__()
         self.classifier = nn.Sequential(
-            nn.Conv2d(1, 32, 3, padding=1),  # 28x28
-            nn.ReLU(),
-            nn.Conv2d(32, 64, 3, padding=1),
-            nn.ReLU(),
+            *conv_relu(1, 32, padding=1),  # 28x28
+            *conv_relu(32, 64, padding=1),
             nn.MaxPool2d(2),  # 14x14
-            nn.Conv2d(64, 64, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(64, 64, 3, padding=1),
-            nn.ReLU(),
+            *conv_relu(64, 64, padding=1),
+            *conv_relu(64, 64, padding=1),
             nn.MaxPool2d(2),  # 7x7
-            nn.Conv2d(64, 64, 3),  # 5x5
-            nn.ReLU(),
-            nn.Conv2d(64, 128, 3),  # 3x3
-            nn.ReLU(),
+            *conv_relu(64, 64),  # 5x5
+            *conv_relu(64, 128),  # 3x3
             nn.Conv2d(128, DIGITS, 3),  # 1x1
             nn.Flatten(),
         )
