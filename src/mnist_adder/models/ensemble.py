@@ -43,7 +43,7 @@ class Ensemble(Adder):
         return Outputs(_log(_mean(digits)), _mean(sums))
 
     def losses(self, outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
-        """Negative log-likelihoods, for evaluation."""
+        """Negative log-likelihoods, for evaluation alone."""
         digit = F.cross_entropy(outputs.digit_logits, digits)
         return Losses(digit, F.nll_loss(_log(outputs.sum_scores), sums))
 

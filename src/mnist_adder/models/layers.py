@@ -57,9 +57,8 @@ _LOG_BY_SUM = _log_by_sum(_ONE_HOT)  # (10, 19, 10)
 def add_distributions(digit_log_probabilities: Tensor, numbers: Tensor) -> Tensor:
     """The sum's log-probabilities: the distribution of digit + number for independent digit and number.
 
-    ``P(sum = s) = sum over d of P(digit = d) * P(number = s - d)``, a convolution, worked out in log
-    space, where every value and every gradient is finite. For a known number the result is the digit's
-    row, shifted, to the last bit.
+    ``P(sum = s) = sum over d of P(digit = d) * P(number = s - d)``, a convolution, in log space, where every
+    value and gradient is finite. For a known number it is the digit's row, shifted, to the last bit.
 
     Args:
         digit_log_probabilities: (B, 10).

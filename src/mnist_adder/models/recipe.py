@@ -57,11 +57,8 @@ class Recipe:
         return self
 
     def scaled_to(self, images: int) -> Recipe:
-        """This recipe for so many training images, where they are fewer than MNIST's 55,000.
-
-        Batches become smaller, so that an epoch still has some 40 steps, and the learning rate lower by the
-        square root of that.
-        """
+        """This recipe for so many training images, where they are fewer than MNIST's 55,000."""
+        # Smaller batches, so that an epoch still has some 40 steps; steps smaller by the square root of that.
         most = 2 ** max(int(math.log2(images / 40)), 4)
         if self.batch_size <= most:
             return self

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mnist_adder.models.base import Adder, evaluation_mode
 from mnist_adder.types import SIDE
+
+Call = tuple[str, nn.Module, Tensor, Tensor]  # the module's name, itself, its first input, its output
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,15 +37,6 @@ class ModelSummary:
     features: int  # of an image, between encode and combine
 
 
-class Call(NamedTuple):
-    """A module's name, itself, its first input and its output."""
-
-    name: str
-    module: nn.Module
-    input: Tensor
-    output: Tensor
-
-
 def summarize(model: Adder) -> ModelSummary:
     """Find a model's layers by running it on a pair; its weights and mode are left as they are."""
     device = next(model.parameters()).device
@@ -55,16 +47,16 @@ def summarize(model: Adder) -> ModelSummary:
             features = model.encode(images)
             model.combine(features, numbers)
         layers: list[Layer] = []
-        for call in calls:
-            again = any(layer.module is call.module for layer in layers)
+        for name, module, before, after in calls:
+            again = any(layer.module is module for layer in layers)
             layers.append(
                 Layer(
-                    name=call.name,
-                    module=call.module,
-                    input_shape=tuple(call.input.shape[1:]),
-                    output_shape=tuple(call.output.shape[1:]),
-                    parameters=0 if again else sum(one.numel() for one in call.module.parameters()),
-                    multiply_adds=_multiply_adds(call.module, call.input),
+                    name=name,
+                    module=module,
+                    input_shape=tuple(before.shape[1:]),
+                    output_shape=tuple(after.shape[1:]),
+                    parameters=0 if again else sum(one.numel() for one in module.parameters()),
+                    multiply_adds=_multiply_adds(module, before),
                 )
             )
         return ModelSummary(
@@ -81,7 +73,7 @@ def recorded_calls(model: Adder) -> Iterator[list[Call]]:
     names = {module: name for name, module in model.named_modules() if not any(module.children())}
 
     def note(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
-        calls.append(Call(names[module], module, inputs[0], output))
+        calls.append((names[module], module, inputs[0], output))
 
     handles = [module.register_forward_hook(note) for module in names]
     try:

@@ -42,7 +42,7 @@ def find_dependence(model: Adder) -> Dependence:
             outputs = [model.combine(*pair) for pair in pairs]
     calls = len(combining) // len(pairs)
     reads: list[Reads] = ["image"] * len(encoding)
-    reads += [_reads(*(call.output for call in combining[place::calls])) for place in range(calls)]
+    reads += [_reads(*(output for *_, output in combining[place::calls])) for place in range(calls)]
     return Dependence(
         layers=tuple(reads),
         digit=_reads(*(output.digit_logits for output in outputs)),
