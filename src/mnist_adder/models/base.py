@@ -58,11 +58,10 @@ class Adder(nn.Module, ABC):
     def losses(self, outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
         """The digit's and the sum's loss, two scalars, for digits (B,) 0..9 and sums (B,) 0..18.
 
-        Two cross-entropies; a model whose sum scores are not 19 logits overrides this and the next.
+        Two cross-entropies; a model whose sum scores are not 19 logits overrides this and sum_probabilities.
         """
-        return Losses(
-            F.cross_entropy(outputs.digit_logits, digits), F.cross_entropy(outputs.sum_scores, sums)
-        )
+        digit = F.cross_entropy(outputs.digit_logits, digits)
+        return Losses(digit, F.cross_entropy(outputs.sum_scores, sums))
 
     def sum_probabilities(self, outputs: Outputs) -> Tensor:
         """The distribution of the sum, (B, 19)."""
