@@ -20,6 +20,7 @@ from mnist_adder.evaluation.compare import Row, compare
 from mnist_adder.models.presets import PRESETS
 from mnist_adder.reports import save_figure
 from mnist_adder.reports.comparison import accuracy_against_parameters
+from mnist_adder.reports.record import in_percent, in_seconds
 from mnist_adder.safe_io import write_json
 from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.train import train_or_resume
@@ -69,7 +70,8 @@ def main() -> None:
     )
     save_figure(accuracy_against_parameters(rows), PICTURE)
     for row in rows:
-        print(f"{row.parameters:>7,}  {row.percent('joint_accuracy')} %  {row.seconds():>9} s  {row.model}")
+        right, seconds = in_percent(row, "joint_accuracy"), in_seconds(row)
+        print(f"{row.parameters:>7,}  {right} %  {seconds:>9} s  {row.model}")
     print(f"\nThe frontier: {RESULTS} and {PICTURE}")
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mnist_adder import models
-from mnist_adder.evaluation.compare import Row, mean_std, plus_minus
+from mnist_adder.evaluation.compare import Row, mean_std
 from mnist_adder.models.summary import summarize
+from mnist_adder.reports.record import in_percent, in_seconds, plus_minus
 
 RESULTS = Path(__file__).parent.parent / "results"
 HEAD = [
@@ -94,7 +95,7 @@ def _size() -> list[str]:
     lines = []
     for row in sorted(rows, key=lambda row: -row.parameters):
         name = row.model.partition("(")[2].rstrip(")")
-        lines.append(_row(name, name, 1, row.seconds(), row.percent("joint_accuracy"), len(row.seeds)))
+        lines.append(_row(name, name, 1, in_seconds(row), in_percent(row, "joint_accuracy"), len(row.seeds)))
     return lines
 
 

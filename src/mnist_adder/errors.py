@@ -3,6 +3,11 @@
 The command line prints the message on one line and exits with 2.
 """
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+
 
 class MnistAdderError(Exception):
     """The base: ``except MnistAdderError`` catches whatever this package raises on purpose."""
@@ -14,6 +19,13 @@ class DataError(MnistAdderError):
 
 class ModelError(MnistAdderError, ValueError):
     """A model, or a setting of its recipe, does not exist or makes no sense."""
+
+    @classmethod
+    def unknown(cls, kind: str, name: str, known: Collection[str]) -> ModelError:
+        """There is no model, preset or setting of this name; the nearest one and all others are named."""
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        return cls(f"There is no {kind} {name!r}.{hint} There are: {', '.join(known)}.")
 
 
 class PictureError(MnistAdderError, ValueError):

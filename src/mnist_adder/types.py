@@ -11,14 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from torch import Tensor
 
-SIDE = 28
-"""Height and width of an image, in pixels."""
-DIGITS = 10
-"""Classes of the first output: 0..9."""
-NUMBERS = 10
-"""Values of the second input: 0..9."""
-SUMS = DIGITS + NUMBERS - 1
-"""Classes of the second output: 0..18."""
+SIDE = 28  # height and width of an image, in pixels
+DIGITS = 10  # classes of the first output: 0..9
+NUMBERS = 10  # values of the second input: 0..9
+SUMS = DIGITS + NUMBERS - 1  # classes of the second output: 0..18
 
 
 class Batch(NamedTuple):
@@ -46,13 +42,10 @@ class Losses(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """The answer to one pair.
-
-    ``digit_probabilities`` has 10 entries, ``sum_probabilities`` 19; each adds up to 1.
-    """
+    """The answer to one pair."""
 
     digit: int
     number: int
     sum: int
-    digit_probabilities: tuple[float, ...]
-    sum_probabilities: tuple[float, ...]
+    digit_probabilities: tuple[float, ...]  # 10, adding up to 1
+    sum_probabilities: tuple[float, ...]  # 19, adding up to 1

@@ -30,8 +30,8 @@ def test_a_name_leads_to_its_class_and_back(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in models.names() if models.get(n).source])
-def test_a_published_model_says_what_was_mended(name: str) -> None:
-    assert "Mended:" in (models.get(name).__doc__ or "")
+def test_a_published_model_says_what_was_fixed(name: str) -> None:
+    assert "Fixed:" in (models.get(name).__doc__ or "")
 
 
 def test_an_unknown_name_is_explained() -> None:

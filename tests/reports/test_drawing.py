@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from torch import nn
 
 from mnist_adder import models
 from mnist_adder.models.summary import Layer, ModelSummary, summarize
 from mnist_adder.reports.drawing import network
+from mnist_adder.reports.layers import Dependence, Reads, describe, find_dependence
 
 Legible = Callable[[Figure], list[str]]
 
@@ -44,21 +46,22 @@ def touches(point: tuple[float, float], box: tuple[float, float, float, float]) 
 @pytest.mark.parametrize("name", models.names())
 def test_a_model_is_drawn_from_its_inputs_to_its_answers(name: str, legible: Legible) -> None:
     model = models.get(name)
-    summary = summarize(model())
-    figure = network(summary, model.fusion)
+    made = model()
+    summary = summarize(made)
+    figure = network(summary, find_dependence(made), model.fusion)
     words = legible(figure)
     assert {"image", "number", "here the two inputs meet", "digit", "sum"} <= set(words)
     assert model.fusion in " ".join(words)
     costly = [layer for layer in summary.layers if layer.multiply_adds]
     for layer in costly:
-        assert f"{layer.kind} {layer.setting}".strip() in words
+        assert describe(layer) in words
     assert_apart(figure)
 
 
 @pytest.mark.parametrize("name", models.names())
 def test_every_arrow_leads_from_a_box_to_a_box_below_and_two_into_the_fusion(name: str) -> None:
-    model = models.get(name)
-    figure = network(summarize(model()), model.fusion)
+    model = models.build(name)
+    figure = network(summarize(model), find_dependence(model), model.fusion)
     found = boxes(figure)
     (title,) = [text for text in figure.axes[0].texts if text.get_text() == "here the two inputs meet"]
     (fusion,) = [box for box in found if touches(title.get_position(), box)]
@@ -73,29 +76,33 @@ def test_every_arrow_leads_from_a_box_to_a_box_below_and_two_into_the_fusion(nam
     assert sum(any(touches(end, box) for _, end in ends) for box in found) == len(found) - 2
 
 
+class AVeryLongNameOfALayerThatSomebodyWrote(nn.Conv2d):
+    pass
+
+
 def test_a_wide_model_with_long_words_still_fits(legible: Legible) -> None:
-    def layer(name: str, taken: int, given: int, reads: Any) -> Layer:
+    def layer(name: str, taken: int, given: int) -> Layer:
         return Layer(
             name=name,
-            kind="AVeryLongNameOfALayerThatSomebodyWrote",
-            setting="17x17, stride 3, padding 5",
+            module=AVeryLongNameOfALayerThatSomebodyWrote(1, 1, 17, stride=3, padding=5),
             input_shape=(taken,),
             output_shape=(given,),
             parameters=12_345_678,
             multiply_adds=5,
-            reads=reads,
         )
 
     layers = (
-        layer("body", 784, 64, "image"),
-        layer("digit_head", 64, 10, "image"),
-        layer("other_head", 64, 7, "image"),
-        layer("number", 1, 8, "number"),
-        layer("joint", 72, 30, "both"),
-        layer("sum_head", 30, 19, "both"),
-        layer("spare_head", 30, 3, "both"),
+        layer("body", 784, 64),
+        layer("digit_head", 64, 10),
+        layer("other_head", 64, 7),
+        layer("number", 1, 8),
+        layer("joint", 72, 30),
+        layer("sum_head", 30, 19),
+        layer("spare_head", 30, 3),
     )
-    summary = ModelSummary(layers=layers, multiply_adds=0, features=64, digit_reads="image", sum_reads="both")
-    figure = network(summary, "a fusion that takes very many words to be told in full; " * 5)
+    summary = ModelSummary(layers=layers, multiply_adds=0, features=64)
+    reads: tuple[Reads, ...] = ("image", "image", "image", "number", "both", "both", "both")
+    dependence = Dependence(layers=reads, digit="image", sum="both")
+    figure = network(summary, dependence, "a fusion that takes very many words to be told in full; " * 5)
     legible(figure)
     assert_apart(figure)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from torch import nn
 
 from mnist_adder import models
-from mnist_adder.models.summary import Layer, ModelSummary, Reads, summarize
+from mnist_adder.models.summary import Layer, ModelSummary, summarize
+from mnist_adder.reports.layers import Dependence, Reads, find_dependence
 from mnist_adder.reports.plan import Plan, Spot, make_plan
 
 
 def plan_of(name: str) -> Plan:
-    return make_plan(summarize(models.get(name)()))
+    model = models.build(name)
+    return make_plan(summarize(model), find_dependence(model))
 
 
 @pytest.mark.parametrize(
@@ -46,44 +49,45 @@ def test_two_heads_follow_the_same_step() -> None:
 
 @pytest.mark.parametrize("name", models.names())
 def test_every_layer_is_in_one_step_of_the_lane_that_it_reads(name: str) -> None:
-    summary = summarize(models.get(name)())
-    plan = make_plan(summary)
+    model = models.build(name)
+    summary, dependence = summarize(model), find_dependence(model)
+    reads = dict(zip((layer.name for layer in summary.layers), dependence.layers, strict=True))
+    plan = make_plan(summary, dependence)
     found = [(lane, layer) for lane, steps in plan.lanes.items() for step in steps for layer in step.layers]
     assert sorted(layer.name for _, layer in found) == sorted(layer.name for layer in summary.layers)
-    assert all(layer.reads == lane for lane, layer in found)
+    assert all(reads[layer.name] == lane for lane, layer in found)
     assert sum(step.parameters for steps in plan.lanes.values() for step in steps) == sum(
         layer.parameters for layer in summary.layers
     )
 
 
-def layer(name: str, taken: int, given: int, reads: Reads, **changed: Any) -> Layer:
+def layer(name: str, taken: int, given: int, **changed: Any) -> Layer:
     values: dict[str, Any] = {
         "name": name,
-        "kind": "Linear",
-        "setting": "",
+        "module": nn.Linear(taken, given),
         "input_shape": (taken,),
         "output_shape": (given,),
         "parameters": taken * given,
         "multiply_adds": taken * given,
-        "reads": reads,
     }
     return Layer(**values | changed)
 
 
+def made_up(features: int, digit: Reads, *layers: tuple[Layer, Reads]) -> Plan:
+    """The plan of a model of these layers, each with what it reads, whose sum reads both inputs."""
+    summary = ModelSummary(layers=tuple(one for one, _ in layers), multiply_adds=0, features=features)
+    return make_plan(summary, Dependence(layers=tuple(reads for _, reads in layers), digit=digit, sum="both"))
+
+
 def test_a_digit_head_that_reads_the_image_alone_stands_beside_the_fusion() -> None:
-    summary = ModelSummary(
-        layers=(
-            layer("body", 784, 64, "image"),
-            layer("digit_head", 64, 10, "image"),
-            layer("embedding", 1, 8, "number"),
-            layer("sum_head", 72, 19, "both"),
-        ),
-        multiply_adds=0,
-        features=64,
-        digit_reads="image",
-        sum_reads="both",
+    plan = made_up(
+        64,
+        "image",
+        (layer("body", 784, 64), "image"),
+        (layer("digit_head", 64, 10), "image"),
+        (layer("embedding", 1, 8), "number"),
+        (layer("sum_head", 72, 19), "both"),
     )
-    plan = make_plan(summary)
     assert plan.meets_from_image == Spot("image", 0)
     assert plan.meets_from_number == Spot("number", 0)
     assert plan.digit == Spot("image", 1)
@@ -91,14 +95,8 @@ def test_a_digit_head_that_reads_the_image_alone_stands_beside_the_fusion() -> N
 
 
 def test_one_head_may_give_both_answers_and_a_lane_may_be_empty() -> None:
-    summary = ModelSummary(
-        layers=(layer("all", 794, 29, "both"), layer("nothing", 29, 29, "neither", multiply_adds=0)),
-        multiply_adds=0,
-        features=784,
-        digit_reads="both",
-        sum_reads="both",
-    )
-    plan = make_plan(summary)
+    nothing = layer("nothing", 29, 29, multiply_adds=0)
+    plan = made_up(784, "both", (layer("all", 794, 29), "both"), (nothing, "neither"))
     assert plan.meets_from_image == Spot("image", None)
     assert plan.meets_from_number == Spot("number", None)
     assert plan.digit == plan.sum == Spot("both", 0)
@@ -107,8 +105,6 @@ def test_one_head_may_give_both_answers_and_a_lane_may_be_empty() -> None:
 
 def test_pooling_that_is_no_layer_does_not_break_the_chain() -> None:
     shapes = {"input_shape": (8, 14, 14), "output_shape": (16, 14, 14)}
-    layers = (layer("one", 1, 1, "image", output_shape=(8, 28, 28)), layer("two", 1, 1, "image", **shapes))
-    plan = make_plan(
-        ModelSummary(layers=layers, multiply_adds=0, features=10, digit_reads="image", sum_reads="both")
-    )
+    one, two = layer("one", 1, 1, output_shape=(8, 28, 28)), layer("two", 1, 1, **shapes)
+    plan = made_up(10, "image", (one, "image"), (two, "image"))
     assert [step.follows for step in plan.lanes["image"]] == [None, 0]

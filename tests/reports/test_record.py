@@ -12,7 +12,7 @@ from PIL import Image
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation.compare import compare
 from mnist_adder.reports import save_comparison
-from mnist_adder.reports.record import comparison_table
+from mnist_adder.reports.record import comparison_table, in_percent, in_seconds
 from mnist_adder.runs import Run
 
 
@@ -31,6 +31,18 @@ def test_the_table_has_the_results_figures(results: list[dict[str, Any]]) -> Non
     accuracies = (100 * results[0][f"{name}_accuracy"] for name in ("digit", "sum", "joint"))
     expected = [f"{value:.2f} ± 0.00" for value in accuracies]
     assert cells[1:] == ["`learned-sum`", "95,773", "3.7 M", "3", "77 ± 0", *expected, "1.23 ± 0.00", ""]
+
+
+def test_a_mean_is_told_with_its_deviation_if_there_are_several_seeds(results: list[dict[str, Any]]) -> None:
+    runs = [
+        {**results[0], "seed": seed, "joint_accuracy": 0.99 + seed / 10_000, "train_seconds": 11.0 + seed}
+        for seed in (-1, 0, 1)
+    ]
+    (row,) = compare(runs).rows
+    assert in_percent(row, "joint_accuracy") == "99.00 ± 0.01"
+    assert (in_seconds(row), in_seconds(row, 1)) == ("11 ± 1", "11.0 ± 1.0")
+    (alone,) = compare(runs[2:]).rows
+    assert (in_percent(alone, "joint_accuracy"), in_seconds(alone)) == ("99.01", "12")
 
 
 def test_the_folder_has_table_plots_and_every_run(results: list[dict[str, Any]], tmp_path: Path) -> None:

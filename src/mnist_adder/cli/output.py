@@ -98,14 +98,16 @@ def print_metrics(results: Mapping[str, Any]) -> None:
 
 def print_comparison(comparison: Comparison) -> None:
     """Print the models side by side."""
+    from mnist_adder.reports.record import in_percent, in_seconds
+
     table = make_table("model", "parameters", "multiply-adds", "seconds", "digit", "sum", "both")
     for row in comparison.rows:
         table.add_row(
             row.model,
             f"{row.parameters:,}",
             f"{row.multiply_adds:,}",
-            row.seconds(1),
-            *(row.percent(f"{what}_accuracy") for what in ("digit", "sum", "joint")),
+            in_seconds(row, 1),
+            *(in_percent(row, f"{what}_accuracy") for what in ("digit", "sum", "joint")),
         )
     make_console().print(table)
 

@@ -10,13 +10,14 @@ from typing import Any
 from mnist_adder.errors import RunError
 from mnist_adder.run_config import network_name
 
+# What all results must share to be compared.
 _SAME = ("dataset", "data_sha256", "pairs", "device", "precision", "threads", "versions")
-"""What all results must share to be compared."""
+_MEASURES = ("digit_accuracy", "sum_accuracy", "joint_accuracy", "inconsistency", "train_seconds")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A model or preset: means over its seeds, and the standard deviations (n - 1), 0 for a single seed."""
+    """A model or preset: means and standard deviations over its seeds, see :func:`mean_std`."""
 
     model: str  # as network_name has it: exact-sum, or exact-sum (tiny)
     seeds: list[int]
@@ -33,17 +34,6 @@ class Row:
     inconsistency_std: float
     train_seconds_mean: float
     train_seconds_std: float
-
-    def percent(self, measure: str) -> str:
-        """A measure in percent, ``99.12 ± 0.03``, or ``99.12`` for a single seed."""
-        return self._format(100 * getattr(self, f"{measure}_mean"), 100 * getattr(self, f"{measure}_std"), 2)
-
-    def seconds(self, places: int = 0) -> str:
-        """Seconds of training, likewise."""
-        return self._format(self.train_seconds_mean, self.train_seconds_std, places)
-
-    def _format(self, mean: float, std: float, places: int) -> str:
-        return plus_minus(mean, std, places) if len(self.seeds) > 1 else f"{mean:.{places}f}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +54,11 @@ def compare(runs: Sequence[dict[str, Any]]) -> Comparison:
     """
     if not runs:
         raise RunError("There is no run to compare. Make some with: mnist-adder compare")
+    groups: dict[str, list[dict[str, Any]]] = {}
     for result in runs:
         _check_same_protocol(result, runs[0])
-    names = dict.fromkeys(map(network_name, runs))
-    rows = [_row(name, [result for result in runs if network_name(result) == name]) for name in names]
+        groups.setdefault(network_name(result), []).append(result)
+    rows = [_row(name, results) for name, results in groups.items()]
     return Comparison(
         rows=sorted(rows, key=lambda row: (-row.joint_accuracy_mean, row.model)),
         protocol={name: runs[0][name] for name in _SAME},
@@ -81,26 +72,19 @@ def mean_std(values: Sequence[float]) -> tuple[float, float]:
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0
 
 
-def plus_minus(mean: float, std: float, places: int) -> str:
-    """Mean and deviation as text, ``99.12 ± 0.03``, with so many decimal places."""
-    return f"{mean:.{places}f} ± {std:.{places}f}"
-
-
 def _check_same_protocol(result: dict[str, Any], first: dict[str, Any]) -> None:
     for name in _SAME:
         if result.get(name) != first.get(name):
             run, other = (f"{network_name(one)} with seed {one['seed']}" for one in (result, first))
-            raise RunError(
-                f"{run} cannot be compared with {other}: its {name} is {result.get(name)}, "
-                f"not {first.get(name)}."
-            )
+            different = f"its {name} is {result.get(name)}, not {first.get(name)}"
+            raise RunError(f"{run} cannot be compared with {other}: {different}.")
 
 
 def _row(name: str, results: list[dict[str, Any]]) -> Row:
     figures: dict[str, float] = {}
-    for measure in ("digit_accuracy", "sum_accuracy", "joint_accuracy", "inconsistency", "train_seconds"):
-        values = [result[measure] for result in results]
-        figures[f"{measure}_mean"], figures[f"{measure}_std"] = mean_std(values)
+    for measure in _MEASURES:
+        mean_and_std = mean_std([result[measure] for result in results])
+        figures[f"{measure}_mean"], figures[f"{measure}_std"] = mean_and_std
     return Row(
         model=name,
         seeds=[result["seed"] for result in results],

@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from mnist_adder.data import MNISTAdder, load_images
 from mnist_adder.environment import best_device
 from mnist_adder.errors import RunError
-from mnist_adder.evaluation.metrics import (
-    Metrics,
-    PairPredictions,
-    compute_metrics,
-    concatenate,
-    predict_pairs,
-)
+from mnist_adder.evaluation import metrics
+from mnist_adder.evaluation.metrics import Metrics, PairPredictions
 from mnist_adder.models.base import evaluation_mode
 from mnist_adder.models.ensemble import SHIFTS, Ensemble
 
@@ -22,28 +17,26 @@ if TYPE_CHECKING:
     from mnist_adder.models import Adder
     from mnist_adder.runs import Run
 
-IMAGES_AT_ONCE = 500
-"""Few enough that the activations stay in the processor's cache."""
+_IMAGES_AT_ONCE = 500  # few enough that the activations stay in the processor's cache
 
 
 def predict_split(model: Adder, dataset: MNISTAdder) -> PairPredictions:
-    """Predict all pairs of a split: every image with each of the ten numbers, in float32.
-
-    Runs on the model's device and leaves its mode as it was.
-    """
+    """Predict all pairs of a split, in float32, on the model's device; its mode is left as it was."""
     device = next(model.parameters()).device
     chunks = zip(
-        dataset.images.to(device).split(IMAGES_AT_ONCE),
-        dataset.digits.to(device).split(IMAGES_AT_ONCE),
+        dataset.images.to(device).split(_IMAGES_AT_ONCE),
+        dataset.digits.to(device).split(_IMAGES_AT_ONCE),
         strict=True,
     )
     with evaluation_mode(model):
-        return concatenate([predict_pairs(model, images.float() / 255, digits) for images, digits in chunks])
+        return metrics.concatenate(
+            [metrics.predict_pairs(model, images.float() / 255, digits) for images, digits in chunks]
+        )
 
 
 def evaluate(model: Adder, dataset: MNISTAdder) -> Metrics:
     """Count how often a model is right on all pairs of a split; see :func:`predict_split`."""
-    return compute_metrics(predict_split(model, dataset), dataset.digits)
+    return metrics.compute_metrics(predict_split(model, dataset), dataset.digits)
 
 
 def evaluate_run(
@@ -53,14 +46,13 @@ def evaluate_run(
     data_dir: Path | None = None,
     augment: bool = False,
 ) -> Metrics:
-    """Load a run's weights and the dataset it was trained on, and evaluate on ``split``.
+    """Load a run's weights and the dataset it was trained on, and evaluate.
 
     Args:
         run: a finished run.
         split: whose images are counted.
-        data_dir: where the dataset's files are; see :func:`mnist_adder.data.load_images`.
-        augment: test-time augmentation: predict each image also shifted by a pixel to each side, and take
-            the mean.
+        data_dir: see :func:`mnist_adder.data.load_images`.
+        augment: predict each image also shifted by a pixel to each side, and take the mean.
 
     Raises:
         DataError: the dataset cannot be loaded.

@@ -1,7 +1,4 @@
-"""Pairs worth looking at: the first ones of a split, and the mistakes the model was most confident of.
-
-A run keeps them, so that a report needs neither the dataset nor the weights.
-"""
+"""Pairs that a run keeps for its report: some samples, and the mistakes the model was most confident of."""
 
 from __future__ import annotations
 
@@ -17,13 +14,12 @@ from mnist_adder.models import Adder
 from mnist_adder.models.base import evaluation_mode
 from mnist_adder.types import NUMBERS
 
-COUNT = 24
-"""Samples, and at most as many mistakes."""
+_COUNT = 24  # samples, and at most as many mistakes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """M pairs of the test split and what the model predicted for them; all tensors are on the CPU."""
+    """M pairs and what a model predicted for them; all tensors are on the CPU."""
 
     images: Tensor  # (M, 28, 28) uint8
     numbers: Tensor  # (M,) int64, 0..9
@@ -37,25 +33,18 @@ class Examples:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], prefix: str) -> Examples:
-        """The examples back from :meth:`to_tensors`.
-
-        Raises:
-            KeyError: a tensor is missing.
-        """
+        """The examples back from :meth:`to_tensors`."""
         return cls(**{field.name: tensors[f"{prefix}{field.name}"] for field in fields(cls)})
 
 
 def pick_samples(model: Adder, dataset: MNISTAdder) -> Examples:
     """The split's first images, each with another number."""
-    rows = torch.arange(min(COUNT, len(dataset.digits)))
+    rows = torch.arange(min(_COUNT, len(dataset.digits)))
     return _predict(model, dataset, rows, rows * 7 % NUMBERS)
 
 
 def pick_mistakes(model: Adder, dataset: MNISTAdder, predictions: PairPredictions) -> Examples:
-    """The wrong predictions of the highest confidence, each image once, the most confident first.
-
-    If digit and sum of a pair are both wrong, the higher of the two confidences counts.
-    """
+    """The wrong predictions, digits or sums, of the highest confidence first, each image once."""
     numbers, digits = torch.arange(NUMBERS), dataset.digits.cpu().unsqueeze(1)
     digit_wrong, sum_wrong = predictions.digits.cpu() != digits, predictions.sums.cpu() != digits + numbers
     confidences = torch.maximum(
@@ -63,10 +52,10 @@ def pick_mistakes(model: Adder, dataset: MNISTAdder, predictions: PairPrediction
         torch.where(sum_wrong, predictions.sum_confidences.cpu(), -1.0),
     )  # (N, 10), -1 for a pair without a mistake
     highest = confidences.max(1).values
-    rows = highest.argsort(descending=True, stable=True)[:COUNT]
+    rows = highest.argsort(descending=True, stable=True)[:_COUNT]
     rows = rows[highest[rows] >= 0]
-    # An image is often misread with all ten numbers alike. Then the k-th one is shown with the number 3 k
-    # modulo 10, or the next number with which it is misread, so that not all are shown with the number 0.
+    # An image is often misread with all ten numbers alike. So that not all are shown with the number 0, the
+    # k-th one is shown with the number 3 k modulo 10, or the next one with which it is misread.
     tied = confidences[rows] > highest[rows].unsqueeze(1) - 1e-4
     steps = (numbers - 3 * torch.arange(len(rows)).unsqueeze(1)) % NUMBERS  # (M, 10), from 3 k to each number
     return _predict(model, dataset, rows, steps.masked_fill(~tied, NUMBERS).argmin(1))
@@ -75,14 +64,14 @@ def pick_mistakes(model: Adder, dataset: MNISTAdder, predictions: PairPrediction
 @torch.no_grad()
 def _predict(model: Adder, dataset: MNISTAdder, rows: Tensor, numbers: Tensor) -> Examples:
     device = next(model.parameters()).device
-    images, digits = dataset.images[rows.to(dataset.device)], dataset.digits[rows.to(dataset.device)]
+    images = dataset.images[rows.to(dataset.device)]
     with evaluation_mode(model):
         outputs = model(images.to(device).float() / 255, numbers.to(device))
         sum_probabilities = model.sum_probabilities(outputs)
     return Examples(
         images=images.squeeze(1).cpu(),
-        numbers=numbers.cpu(),
-        digits=digits.cpu(),
+        numbers=numbers,
+        digits=dataset.digits.cpu()[rows],
         digit_probabilities=outputs.digit_logits.softmax(1).cpu(),
         sum_probabilities=sum_probabilities.cpu(),
     )

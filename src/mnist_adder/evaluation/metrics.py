@@ -1,7 +1,4 @@
-"""What a model predicts for images with all ten numbers, and how often that is right.
-
-Training counts with this after every epoch, :mod:`mnist_adder.evaluation.evaluate` on the test images.
-"""
+"""What a model predicts for images with all ten numbers, and how often that is right."""
 
 from __future__ import annotations
 
@@ -14,11 +11,10 @@ from torch import Tensor
 from mnist_adder.models import Adder
 from mnist_adder.types import DIGITS, NUMBERS, SUMS
 
-BINS = 15
-"""Equally wide bins of confidence for reliability, as many as the source of calibration_error uses."""
-
+# What is logged after each epoch, of training and of validation.
 LOGGED = ("digit_loss", "sum_loss", "digit_accuracy", "sum_accuracy", "joint_accuracy")
-"""The figures that are logged after each epoch, of training and of validation."""
+
+_BINS = 15  # of confidence, equally wide; as many as the source of calibration_error uses
 
 
 class PairPredictions(NamedTuple):
@@ -65,9 +61,8 @@ def predict_pairs(model: Adder, images: Tensor, digits: Tensor) -> PairPredictio
         images: (N, 1, 28, 28) float32 in [0, 1].
         digits: (N,) int64, the true ones, for the losses.
     """
-    count = len(images)
     features = model.encode(images).float()
-    numbers = torch.arange(NUMBERS, device=images.device).repeat(count)  # 0..9 for each image in turn
+    numbers = torch.arange(NUMBERS, device=images.device).repeat(len(images))  # 0..9 for each image in turn
     true_digits = digits.repeat_interleave(NUMBERS)
     with torch.autocast(images.device.type, enabled=False):  # heads are float32, in training's validation too
         outputs = model.combine(features.repeat_interleave(NUMBERS, 0), numbers)
@@ -75,17 +70,17 @@ def predict_pairs(model: Adder, images: Tensor, digits: Tensor) -> PairPredictio
     digit_confidences, predicted_digits = outputs.digit_logits.softmax(1).max(1)
     sum_confidences, predicted_sums = model.sum_probabilities(outputs).max(1)
     return PairPredictions(
-        predicted_digits.view(count, NUMBERS),
-        predicted_sums.view(count, NUMBERS),
-        digit_confidences.view(count, NUMBERS),
-        sum_confidences.view(count, NUMBERS),
+        predicted_digits.view(-1, NUMBERS),
+        predicted_sums.view(-1, NUMBERS),
+        digit_confidences.view(-1, NUMBERS),
+        sum_confidences.view(-1, NUMBERS),
         losses.digit * len(numbers),
         losses.sum * len(numbers),
     )
 
 
 def concatenate(parts: list[PairPredictions]) -> PairPredictions:
-    """The predictions for all images, from those for parts of them, in the order of the parts."""
+    """The predictions for all images, from those for parts of them."""
     columns = list(zip(*parts, strict=True))
     return PairPredictions(
         *map(torch.cat, columns[:4]), *(torch.stack(losses).sum() for losses in columns[4:])
@@ -127,20 +122,16 @@ def compute_metrics(predictions: PairPredictions, digits: Tensor) -> Metrics:
 
 
 def reliability(confidences: Tensor, right: Tensor) -> list[list[float]]:
-    """How often predictions of each confidence are right.
-
-    Args:
-        confidences: any shape, float in [0, 1].
-        right: the same shape, bool.
+    """How often predictions are right, from their confidences, float in [0, 1], and bools, of any shape.
 
     Returns:
-        For each of 15 equally wide bins of confidence ``[predictions in it, their mean confidence, the
-        fraction of them that is right]``; zeros for an empty bin.
+        For each bin of confidence the predictions in it, their mean confidence, and the fraction of them
+        that is right; zeros for an empty bin.
     """
     confidences, right = confidences.flatten().cpu().double(), right.flatten().cpu().double()
-    places = (confidences * BINS).long().clamp(0, BINS - 1)
-    counts = torch.bincount(places, minlength=BINS).double()
-    totals = [torch.bincount(places, values, minlength=BINS) for values in (confidences, right)]
+    places = (confidences * _BINS).long().clamp(0, _BINS - 1)
+    counts = torch.bincount(places, minlength=_BINS).double()
+    totals = [torch.bincount(places, values, minlength=_BINS) for values in (confidences, right)]
     table: list[list[float]] = torch.stack([counts, *(t / counts.clamp(min=1) for t in totals)], 1).tolist()
     return table
 

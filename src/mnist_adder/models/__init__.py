@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 
@@ -14,8 +13,6 @@ from mnist_adder.models.recipe import Recipe
 __all__ = ["DEFAULT", "Adder", "Ensemble", "Recipe", "Source", "build", "get", "names", "recipe_of"]
 
 DEFAULT = "exact-sum"
-"""The model that is meant when none is named."""
-
 _NOT_MODELS = {"backbones", "base", "ensemble", "layers", "presets", "recipe", "summary"}
 
 
@@ -32,17 +29,14 @@ def get(name: str) -> type[Adder]:
         ModelError: there is no model of this name.
     """
     if name not in names():
-        near = difflib.get_close_matches(name, names(), n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise ModelError(f"There is no model {name!r}.{hint} There are: {', '.join(names())}.")
+        raise ModelError.unknown("model", name, names())
     module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
-    found = [
+    (model,) = [
         value
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Adder) and value.__module__ == module.__name__
     ]
-    assert len(found) == 1, f"{module.__name__} must define exactly one Adder, not {len(found)}"
-    return found[0]
+    return model
 
 
 def build(name: str, preset: str | None = None, ensemble_size: int = 1) -> Adder:
@@ -51,12 +45,11 @@ def build(name: str, preset: str | None = None, ensemble_size: int = 1) -> Adder
     Raises:
         ModelError: there is no such model or preset, or fewer than one member.
     """
-    model = get(name)
-    if preset is not None:
-        _check_preset(model, preset)
+    recipe_of(name, preset)  # refuses what does not exist
     if ensemble_size < 1:
         raise ModelError(f"An ensemble of {ensemble_size}: it needs at least one member.")
-    made = [model(preset) if preset is not None else model() for _ in range(ensemble_size)]
+    model, chosen = get(name), () if preset is None else (preset,)
+    made = [model(*chosen) for _ in range(ensemble_size)]
     return made[0] if ensemble_size == 1 else Ensemble(made)
 
 
@@ -69,14 +62,8 @@ def recipe_of(name: str, preset: str | None = None) -> Recipe:
     model = get(name)
     if preset is None:
         return model.recipe
-    _check_preset(model, preset)
-    return model.presets[preset].recipe
-
-
-def _check_preset(model: type[Adder], preset: str) -> None:
     if not model.presets:
-        raise ModelError(f"{model.name()} has no presets; {DEFAULT} has. Leave out --preset or the model.")
+        raise ModelError(f"{name} has no presets; {DEFAULT} has. Leave out --preset or the model.")
     if preset not in model.presets:
-        near = difflib.get_close_matches(preset, model.presets, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise ModelError(f"There is no preset {preset!r}.{hint} There are: {', '.join(model.presets)}.")
+        raise ModelError.unknown("preset", preset, model.presets)
+    return model.presets[preset].recipe

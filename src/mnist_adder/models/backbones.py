@@ -1,10 +1,8 @@
-"""Networks that classify digits, for the models that compute or learn the sum from the digit alone.
+"""Networks from normalised images (B, 1, 28, 28) to digit logits (B, 10), for ``exact-sum`` and its presets.
 
-Normalised images (B, 1, 28, 28) go in, digit logits (B, 10) come out. ``presets`` says how each is trained.
-
-The two outer rows and columns of an image hold 0.2 % of the ink and are left out by all but ``best``. What
-remains becomes four channels, a cell of 2x2 each: nothing is lost by that, and no layer works at 24x24, where
-a processor spends its time moving values rather than multiplying them.
+All but ``best`` leave out the two outer rows and columns, which hold 0.2 % of the ink. What remains becomes
+four channels, a cell of 2x2 each: nothing is lost by that, and no layer works at 24x24, where a processor
+spends its time moving values rather than multiplying them.
 """
 
 from __future__ import annotations
@@ -66,8 +64,7 @@ def best() -> nn.Module:
 def tiny(width: int = 16) -> nn.Module:
     """As few weights as will do: narrow, one convolution used three times, and the mean over all places.
 
-    Args:
-        width: channels of the layers; 16 make 9,098 parameters, 12 make 5,314, 10 make 3,800, 7 make 1,964.
+    A width of 16 channels makes 9,098 parameters, 12 make 5,314, 10 make 3,800, 7 make 1,964.
     """
     return nn.Sequential(
         *cells(),

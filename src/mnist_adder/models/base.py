@@ -1,8 +1,4 @@
-"""What every model is: an Adder with a recipe and, if it was published, a source.
-
-Images and numbers come in, digit logits and sum scores go out. The models beside this file fill it in;
-training reads the recipe, evaluation and inference call ``encode``, ``combine`` and ``sum_probabilities``.
-"""
+"""What every model is: an Adder with a recipe and, if it was published, a source."""
 
 from __future__ import annotations
 
@@ -12,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mnist_adder.models.presets import Preset
@@ -21,17 +18,10 @@ from mnist_adder.types import Losses, Outputs
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where a model was published and what was claimed for it.
-
-    Accuracies are fractions as their authors measured them, which is seldom how we do: see each
-    model's docstring. None means that nothing was claimed.
-    """
+    """Where a model was published; docs/models.md has what was claimed for it."""
 
     title: str
     parameters: int  # exact, or the claim rounded to three digits
-    digit_accuracy: float | None = None
-    sum_accuracy: float | None = None
-    joint_accuracy: float | None = None
 
 
 class Adder(nn.Module, ABC):
@@ -58,30 +48,31 @@ class Adder(nn.Module, ABC):
 
     @abstractmethod
     def combine(self, features: Tensor, numbers: Tensor) -> Outputs:
-        """Let the two inputs meet.
+        """Let the two inputs meet: digit logits (B, 10) and sum scores (B, K).
 
         Args:
             features: (B, F) float32, from :meth:`encode`.
             numbers: (B,) integers 0..9, or (B, 10) float, a distribution over them.
-
-        Returns:
-            Digit logits (B, 10) and sum scores (B, K).
         """
 
-    @abstractmethod
     def losses(self, outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
-        """The digit's and the sum's loss, two scalars, for digits (B,) 0..9 and sums (B,) 0..18."""
+        """The digit's and the sum's loss, two scalars, for digits (B,) 0..9 and sums (B,) 0..18.
 
-    @abstractmethod
+        Two cross-entropies; a model whose sum scores are not 19 logits overrides this and sum_probabilities.
+        """
+        digit = F.cross_entropy(outputs.digit_logits, digits)
+        return Losses(digit, F.cross_entropy(outputs.sum_scores, sums))
+
     def sum_probabilities(self, outputs: Outputs) -> Tensor:
-        """The distribution of the sum, (B, 19), whatever the head's own coding is."""
+        """The distribution of the sum, (B, 19)."""
+        return outputs.sum_scores.softmax(1)
 
     def forward(self, images: Tensor, numbers: Tensor) -> Outputs:
         """Answer B pairs: images (B, 1, 28, 28) in [0, 1]; numbers (B,) or (B, 10)."""
         return self.combine(self.encode(images), numbers)
 
     def parameter_count(self) -> int:
-        """How many numbers training adjusts."""
+        """The number of trainable parameters."""
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
 

@@ -1,8 +1,4 @@
-"""An ensemble: trained networks that answer by the mean of their probabilities.
-
-It is an Adder itself, so that evaluation, export and prediction need not know. A network may also be asked
-about the same image several times, shifted a little: test-time augmentation.
-"""
+"""An ensemble: trained networks of one model that answer by the mean of their probabilities."""
 
 from __future__ import annotations
 
@@ -15,20 +11,15 @@ from torch import Tensor, nn
 from mnist_adder.models.base import Adder
 from mnist_adder.types import SIDE, Losses, Outputs
 
-STILL = ((0, 0),)
-"""No shift."""
-SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
-"""Of test-time augmentation: none, and one pixel to each side (x, y)."""
+STILL = ((0, 0),)  # no shift
+SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))  # of test-time augmentation, in pixels (x, y)
 
 
 class Ensemble(Adder):
-    """The mean of the members' digit probabilities, and of their sum probabilities.
+    """The mean of the members' digit probabilities, and of their sum probabilities, for each shift.
 
-    Members are trained alone; the ensemble itself is not trained.
-
-    Args:
-        members: trained networks of one model.
-        shifts: of the image that each member sees, in pixels (x, y).
+    It is an Adder itself, so that evaluation, export and prediction need not know. Shifts of the image, in
+    pixels (x, y), make each member answer several times: test-time augmentation.
     """
 
     def __init__(self, members: Sequence[Adder], shifts: Sequence[tuple[int, int]] = STILL) -> None:
@@ -52,7 +43,7 @@ class Ensemble(Adder):
         return Outputs(_log(_mean(digits)), _mean(sums))
 
     def losses(self, outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
-        """Negative log-likelihoods, for evaluation."""
+        """Negative log-likelihoods, for evaluation alone."""
         digit = F.cross_entropy(outputs.digit_logits, digits)
         return Losses(digit, F.nll_loss(_log(outputs.sum_scores), sums))
 

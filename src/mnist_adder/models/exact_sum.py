@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 from mnist_adder.models import backbones
 from mnist_adder.models.base import Adder
-from mnist_adder.models.layers import add_distributions, cross_entropies, normalise
+from mnist_adder.models.layers import add_distributions, normalise
 from mnist_adder.models.presets import PRESETS
 from mnist_adder.models.recipe import Recipe
-from mnist_adder.types import Losses, Outputs
+from mnist_adder.types import Outputs
 
 
 class ExactSum(Adder):
@@ -48,9 +48,3 @@ class ExactSum(Adder):
     def combine(self, features: Tensor, numbers: Tensor) -> Outputs:
         """Digit logits (B, 10) and the sum's log-probabilities (B, 19)."""
         return Outputs(features, add_distributions(features.log_softmax(1), numbers))
-
-    def losses(self, outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
-        return cross_entropies(outputs, digits, sums)
-
-    def sum_probabilities(self, outputs: Outputs) -> Tensor:
-        return outputs.sum_scores.softmax(1)

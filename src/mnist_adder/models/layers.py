@@ -1,7 +1,4 @@
-"""Parts that several models share: ways to read the number and ways to read a sum out of scores.
-
-Tensors come in and go out; the models beside this file put the parts together.
-"""
+"""Parts that several models share: reading the number, adding distributions, and a few layers."""
 
 from __future__ import annotations
 
@@ -9,12 +6,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mnist_adder.types import DIGITS, NUMBERS, SUMS, Losses, Outputs
+from mnist_adder.types import DIGITS, NUMBERS, SUMS
 
-MEAN, STD = 0.1307, 0.3081
-"""Of the pixels of MNIST's training images, in [0, 1]."""
-LOG_ZERO = -10_000.0
-"""Stands for the logarithm of probability 0: finite, yet its exponential is 0 beside any other."""
+MEAN, STD = 0.1307, 0.3081  # of the pixels of MNIST's training images, in [0, 1]
+_LOG_ZERO = -10_000.0  # stands for log 0: finite, yet its exponential is 0 beside any other
+
+# What each of the ten numbers means, row by row. Looking it up is quicker than working it out for each pair,
+# and in ONNX it is one plain operator.
+_ONE_HOT = torch.eye(NUMBERS)
+_VALUES = torch.arange(float(NUMBERS)).unsqueeze(1)
+
+
+def _look_up(table: Tensor, numbers: Tensor) -> Tensor:
+    """The rows of a table (10, ...) for integers (B,)."""
+    rows = table.to(numbers.device)[numbers]
+    return rows.view(-1, *table.shape[1:])  # OpenCV 4 adds an axis of 1 to what it looks up
 
 
 def normalise(images: Tensor) -> Tensor:
@@ -34,9 +40,47 @@ def number_value(numbers: Tensor) -> Tensor:
     return (numbers * _VALUES.to(numbers).squeeze(1)).sum(1, keepdim=True)
 
 
-def cross_entropies(outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
-    """Cross-entropy for digits (B,) and for sums (B,), where the sum scores are 19 logits."""
-    return Losses(F.cross_entropy(outputs.digit_logits, digits), F.cross_entropy(outputs.sum_scores, sums))
+def _log_by_sum(number_probabilities: Tensor) -> Tensor:
+    """(B, 10) to (B, 19, 10): log P(number = s - d) for each sum s and digit d."""
+    known = number_probabilities > 0  # the logarithm of 0 stays out of the graph: it has no finite gradient
+    number_log = torch.where(known, number_probabilities, 1.0).log()
+    number_log = torch.where(known, number_log, _LOG_ZERO)
+    padded = F.pad(number_log, (DIGITS - 1, DIGITS - 1), value=_LOG_ZERO)  # (B, 28): numbers -9..18
+    sums = torch.arange(SUMS, device=padded.device).unsqueeze(1)
+    digits = torch.arange(DIGITS, device=padded.device)
+    return padded[:, sums - digits + DIGITS - 1]
+
+
+_LOG_BY_SUM = _log_by_sum(_ONE_HOT)  # (10, 19, 10)
+
+
+def add_distributions(digit_log_probabilities: Tensor, numbers: Tensor) -> Tensor:
+    """The sum's log-probabilities: the distribution of digit + number for independent digit and number.
+
+    ``P(sum = s) = sum over d of P(digit = d) * P(number = s - d)``, a convolution, in log space, where every
+    value and gradient is finite. For a known number it is the digit's row, shifted, to the last bit.
+
+    Args:
+        digit_log_probabilities: (B, 10).
+        numbers: (B,) integers 0..9, or (B, 10) float, a distribution over them.
+
+    Returns:
+        (B, 19) log-probabilities.
+    """
+    by_sum = _look_up(_LOG_BY_SUM, numbers) if numbers.dim() == 1 else _log_by_sum(numbers)
+    values = digit_log_probabilities.view(-1, 1, DIGITS) + by_sum
+    if not torch.onnx.is_in_onnx_export():
+        return values.logsumexp(2)
+    # Few programs read ONNX's ReduceLogSumExp. Spelled out, nothing overflows since no value is above 0, and
+    # the smallest float32 keeps the logarithm finite. It rounds differently, so training does without.
+    return (values.exp().sum(2) + torch.finfo(torch.float32).tiny).log()
+
+
+def conv_relu(
+    inputs: int, outputs: int, kernel: int = 3, *, padding: int = 0, bias: bool = True
+) -> tuple[nn.Module, nn.Module]:
+    """Convolution and ReLU, to be unpacked into a Sequential."""
+    return nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=bias), nn.ReLU()
 
 
 def conv_block(
@@ -53,14 +97,7 @@ def conv_block(
 
 
 class Repeated(nn.Module):
-    """One convolution applied several times, each with a normalisation of its own: depth for few weights.
-
-    Each application is a residual step: what comes in is added to what comes out.
-
-    Args:
-        channels: in and out.
-        times: how often.
-    """
+    """Residual steps that share one convolution, each with its own normalisation: depth for few weights."""
 
     def __init__(self, channels: int, times: int) -> None:
         super().__init__()
@@ -75,11 +112,7 @@ class Repeated(nn.Module):
 
 
 class Crop(nn.Module):
-    """Leaves out the outer rows and columns.
-
-    Args:
-        margin: how many on each side.
-    """
+    """Leaves out the outer rows and columns, ``margin`` on each side."""
 
     def __init__(self, margin: int) -> None:
         super().__init__()
@@ -97,58 +130,3 @@ class FlattenChannelsLast(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Flatten all but the batch, channels varying fastest."""
         return features.permute(0, 2, 3, 1).flatten(1)
-
-
-def add_distributions(digit_log_probabilities: Tensor, numbers: Tensor) -> Tensor:
-    """The sum's log-probabilities: the distribution of digit + number for independent digit and number.
-
-    ``P(sum = s) = sum over d of P(digit = d) * P(number = s - d)``, a convolution, worked out in log
-    space, where every value and every gradient is finite. For a known number the result is the digit's
-    row, shifted, to the last bit.
-
-    Args:
-        digit_log_probabilities: (B, 10).
-        numbers: (B,) integers 0..9, or (B, 10) float, a distribution over them.
-
-    Returns:
-        (B, 19) log-probabilities.
-    """
-    by_sum = _look_up(_LOG_BY_SUM, numbers) if numbers.dim() == 1 else _log_by_sum(numbers)
-    return _log_sum_exp(digit_log_probabilities.view(-1, 1, DIGITS) + by_sum)
-
-
-def _log_by_sum(number_probabilities: Tensor) -> Tensor:
-    """(B, 10) to (B, 19, 10): log P(number = s - d) for each sum s and digit d."""
-    known = number_probabilities > 0  # the logarithm of 0 stays out of the graph: it has no finite gradient
-    number_log = torch.where(known, number_probabilities, 1.0).log()
-    number_log = torch.where(known, number_log, LOG_ZERO)
-    padded = F.pad(number_log, (DIGITS - 1, DIGITS - 1), value=LOG_ZERO)  # (B, 28): numbers -9..18
-    sums = torch.arange(SUMS, device=padded.device).unsqueeze(1)
-    digits = torch.arange(DIGITS, device=padded.device)
-    return padded[:, sums - digits + DIGITS - 1]
-
-
-def _log_sum_exp(values: Tensor) -> Tensor:
-    """Over the last axis of log-probabilities (B, 19, 10); as ONNX in plain operators.
-
-    Few programs read ONNX's ReduceLogSumExp. No value here is above 0, so nothing overflows when it is
-    spelled out, and the smallest float32 keeps the logarithm finite. torch's own rounds differently, so
-    training keeps it.
-    """
-    if not torch.onnx.is_in_onnx_export():
-        return values.logsumexp(2)
-    return (values.exp().sum(2) + torch.finfo(torch.float32).tiny).log()
-
-
-def _look_up(table: Tensor, numbers: Tensor) -> Tensor:
-    """The rows of a table (10, ...) for integers (B,).
-
-    The shape is said once more since OpenCV 4 adds an axis of 1 to what it looks up.
-    """
-    return table.to(numbers.device)[numbers].view(-1, *table.shape[1:])
-
-
-# What a known number means, for each of the ten.
-_ONE_HOT = torch.eye(NUMBERS)
-_VALUES = torch.arange(float(NUMBERS)).unsqueeze(1)
-_LOG_BY_SUM = _log_by_sum(_ONE_HOT)  # (10, 19, 10)

@@ -8,15 +8,14 @@ from torch import Tensor, nn
 from mnist_adder.models import backbones
 from mnist_adder.models.base import Adder
 from mnist_adder.models.exact_sum import ExactSum
-from mnist_adder.models.layers import cross_entropies, normalise, number_distribution
-from mnist_adder.types import DIGITS, NUMBERS, SUMS, Losses, Outputs
+from mnist_adder.models.layers import normalise, number_distribution
+from mnist_adder.types import DIGITS, NUMBERS, SUMS, Outputs
 
 
 class LearnedSum(Adder):
     """The digit's probabilities and the one-hot number through a perceptron, 20-128-19.
 
-    Backbone and recipe are those of ``exact-sum``: the two differ in the head alone, which is what makes
-    their comparison say something about learning to add.
+    Backbone and recipe are those of ``exact-sum``, so that comparing the two is about learning to add alone.
     """
 
     recipe = ExactSum.recipe
@@ -36,9 +35,3 @@ class LearnedSum(Adder):
     def combine(self, features: Tensor, numbers: Tensor) -> Outputs:
         joined = torch.cat([features.softmax(1), number_distribution(numbers)], 1)
         return Outputs(features, self.head(joined))
-
-    def losses(self, outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
-        return cross_entropies(outputs, digits, sums)
-
-    def sum_probabilities(self, outputs: Outputs) -> Tensor:
-        return outputs.sum_scores.softmax(1)

@@ -1,7 +1,4 @@
-"""Presets: other networks of ``exact-sum``, each with its recipe.
-
-The recipes are final: they were chosen on held-out images and train on all of them.
-"""
+"""Presets: other networks of ``exact-sum``, each with a recipe that was chosen on held-out images."""
 
 from __future__ import annotations
 

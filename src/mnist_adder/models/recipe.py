@@ -1,13 +1,11 @@
 """A recipe: everything about training that belongs to a model, as one frozen value.
 
-Each model declares one in its file, ``--set key=value`` overrides single settings, and config.json records
-it.
+Each model declares one, ``--set key=value`` changes single settings, and config.json records it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -23,11 +21,7 @@ _Weight = Annotated[float, Field(ge=0)]
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(allow_inf_nan=False, extra="forbid"))
 class Recipe:
-    """How to train a model.
-
-    Raises:
-        pydantic.ValidationError: a setting is out of its range.
-    """
+    """How to train a model; pydantic raises ValidationError for a setting that is out of its range."""
 
     epochs: Annotated[int, Field(ge=1, lt=2**31)]
     train_on: Literal["train", "all"] = "train"  # all: the validation images too, for a final run
@@ -45,9 +39,7 @@ class Recipe:
     weight_averaging: Literal["none", "ema", "swa"] = "none"  # over the steps
     ema_decay: _Fraction = 0.99
     swa_start: _Fraction = 0.75  # fraction of the training after which averaging begins
-    patience: Annotated[int, Field(ge=0, lt=2**31)] = (
-        0  # epochs without a better validation accuracy; 0: never
-    )
+    patience: Annotated[int, Field(ge=0, lt=2**31)] = 0  # epochs without a better validation; 0: no limit
     rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 0.0  # augmentation, see data.augment
     translation_pixels: Annotated[float, Field(ge=0, le=14)] = 0.0
     scale: _Fraction = 0.0  # 0.1: from 0.9 to 1.1 times the size
@@ -65,12 +57,9 @@ class Recipe:
         return self
 
     def scaled_to(self, images: int) -> Recipe:
-        """This recipe for a training set of ``images``; recipes are written for MNIST's 55,000.
-
-        Fewer images make smaller batches, so that an epoch still has some 40 steps, and a learning rate
-        that is lower by the square root of that.
-        """
-        most = 2 ** max(int(math.log2(max(images, 1) / 40)), 4)
+        """This recipe for so many training images, where they are fewer than MNIST's 55,000."""
+        # Smaller batches, so that an epoch still has some 40 steps; steps smaller by the square root of that.
+        most = 2 ** max(int(math.log2(images / 40)), 4)
         if self.batch_size <= most:
             return self
         learning_rate = self.learning_rate * math.sqrt(most / self.batch_size)
@@ -84,9 +73,7 @@ class Recipe:
         """
         for name in settings:
             if name not in vars(self):
-                near = difflib.get_close_matches(name, vars(self), n=1)
-                hint = f" Did you mean {near[0]}?" if near else ""
-                raise ModelError(f"There is no setting {name!r}.{hint} There are: {', '.join(vars(self))}.")
+                raise ModelError.unknown("setting", name, vars(self))
         try:
             return TypeAdapter(Recipe).validate_python({**vars(self), **settings})
         except ValidationError as error:

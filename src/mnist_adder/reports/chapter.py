@@ -231,8 +231,8 @@ def fixed_spread(contents: Contents) -> str:
 
 
 def _network(contents: Contents, prefix: str) -> Section:
-    summary = contents.summary
-    digit = "needs the image alone" if summary.digit_reads == "image" else "depends on both inputs"
+    dependence = contents.dependence
+    digit = "needs the image alone" if dependence.digit == "image" else "depends on both inputs"
     members = contents.run.config.ensemble_size
     return Section(
         name=f"{prefix}network-section",
@@ -240,7 +240,7 @@ def _network(contents: Contents, prefix: str) -> Section:
         words=f"{members} networks answer together; drawn and counted here is one." if members > 1 else "",
         pictures=[
             picture(
-                drawing.network(summary, contents.fusion),
+                drawing.network(contents.summary, dependence, contents.fusion),
                 f"{prefix}network",
                 label="The network, from its two inputs to its two answers. The inputs meet: "
                 f"{contents.fusion}. The digit {digit}.",

@@ -16,6 +16,7 @@ from mnist_adder import models
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation.examples import Examples
 from mnist_adder.models.summary import ModelSummary, summarize
+from mnist_adder.reports.layers import Dependence, find_dependence
 from mnist_adder.reproduce import train_command
 from mnist_adder.runs import Run
 from mnist_adder.types import DIGITS, NUMBERS, SIDE, SUMS
@@ -55,6 +56,7 @@ class Contents:
     samples: Examples
     mistakes: Examples
     summary: ModelSummary  # of one network, where several answer together
+    dependence: Dependence  # of its layers and answers on the two inputs
     fusion: str  # how the inputs meet, in the model's words
     objective: str  # its losses, likewise
     sum_scores: int  # how many numbers its sum is read from
@@ -79,7 +81,7 @@ def load_contents(run: Run) -> Contents:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # the weights do not matter, but the same report should come out each time
         model = models.build(run.config.model, run.config.preset).eval()
-        summary = summarize(model)
+        summary, dependence = summarize(model), find_dependence(model)
     with torch.no_grad():
         outputs = model(torch.zeros(1, 1, SIDE, SIDE), torch.zeros(1, dtype=torch.int64))
     return Contents(
@@ -89,6 +91,7 @@ def load_contents(run: Run) -> Contents:
         samples=_examples(run, "sample_"),
         mistakes=_examples(run, "mistake_"),
         summary=summary,
+        dependence=dependence,
         fusion=model.fusion,
         objective=model.objective,
         sum_scores=outputs.sum_scores.shape[1],

@@ -13,6 +13,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Line
 
 from mnist_adder.models.summary import ModelSummary
+from mnist_adder.reports.layers import Dependence, describe
 from mnist_adder.reports.layout import ANSWERS, GAP, LINE, NARROW, Box, Boxes, arrange, parameters, rest, wrap
 from mnist_adder.reports.plan import Lane, Plan, Spot, Step, leaves, make_plan
 from mnist_adder.reports.style import (
@@ -38,14 +39,15 @@ _FACES = {
 
 
 @styled
-def network(summary: ModelSummary, fusion: str) -> Figure:
+def network(summary: ModelSummary, dependence: Dependence, fusion: str) -> Figure:
     """Draw a model from its two inputs at the top to its two answers at the bottom.
 
     Args:
         summary: from :func:`mnist_adder.models.summary.summarize`.
+        dependence: from :func:`mnist_adder.reports.layers.find_dependence`.
         fusion: how the two inputs meet, in the model's own words.
     """
-    plan = make_plan(summary)
+    plan = make_plan(summary, dependence)
     boxes, height = arrange(plan, fusion)
     figure = Figure((WIDTH, height))
     axes = figure.add_axes((0, 0, 1, 1))
@@ -78,8 +80,7 @@ def _draw_box(axes: Axes, box: Box, face: str, edge: str, thickness: float = 1.0
 
 def _draw_step(axes: Axes, box: Box, lane: Lane, step: Step) -> None:
     _draw_box(axes, box, _FACES[lane], _EDGES[lane])
-    first = step.layers[0]
-    name = f"{first.kind} {first.setting}".strip()
+    name = describe(step.layers[0])
     said = parameters(step) if step.parameters and box.width >= NARROW else ""
     name = textwrap.shorten(name, int((box.width - 0.2) * 12) - len(said), placeholder=" …")
     y = box.top + 0.135

@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
+from mnist_adder.reports.layers import describe
 from mnist_adder.reports.plan import Lane, Plan, Spot, Step, leaves
 
 GAP = 0.31
@@ -97,7 +98,7 @@ def _height(step: Step, width: float) -> float:
 
 def rest(step: Step, width: float) -> list[str]:
     """What belongs to a step after its first layer, in lines that fit a box of this width."""
-    names = [f"{layer.kind} {layer.setting}".strip() for layer in step.layers[1:]]
+    names = [describe(layer) for layer in step.layers[1:]]
     lines = wrap("then " + ", ".join(names), int(width * 15)) if names else []
     return [*lines, parameters(step)] if width < NARROW and step.parameters else lines
 

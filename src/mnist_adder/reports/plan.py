@@ -2,9 +2,9 @@
 
 ``drawing`` draws the plan. A step is a layer that computes, with what only shapes or normalises its output.
 
-A ModelSummary says what each layer reads and its shapes, not whose output it takes. That is inferred here
-from the shapes: a layer follows the latest one, of those that read the same, whose output has its input's
-shape. So two heads side by side are found; an addition across layers is not seen.
+A ModelSummary has the layers' shapes and Dependence what each reads, not whose output it takes. That is
+inferred here from the shapes: a layer follows the latest one, of those that read the same, whose output has
+its input's shape. So two heads side by side are found; an addition across layers is not seen.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Literal
 
-from mnist_adder.models.summary import Layer, ModelSummary, Reads
+from mnist_adder.models.summary import Layer, ModelSummary
+from mnist_adder.reports.layers import Dependence, Reads
 from mnist_adder.types import DIGITS
 
 Lane = Literal["image", "number", "both"]
@@ -60,13 +61,13 @@ class Plan:
     sum: Spot
 
 
-def make_plan(summary: ModelSummary) -> Plan:
+def make_plan(summary: ModelSummary, dependence: Dependence) -> Plan:
     """Order a model's layers into lanes and steps."""
     lanes: dict[Lane, list[Step]] = {}
-    for lane, layers in _by_lane(summary).items():
+    for lane, layers in _by_lane(summary, dependence).items():
         lanes[lane] = _steps(layers)
-    digit = _answer(lanes, summary.digit_reads, first=True)
-    total = _answer(lanes, summary.sum_reads, first=False)
+    digit = _answer(lanes, dependence.digit, first=True)
+    total = _answer(lanes, dependence.sum, first=False)
     features = [
         place for place, step in enumerate(lanes["image"]) if prod(step.output_shape) == summary.features
     ]
@@ -86,12 +87,12 @@ def leaves(steps: list[Step]) -> list[int]:
     return [place for place in range(len(steps)) if place not in followed]
 
 
-def _by_lane(summary: ModelSummary) -> dict[Lane, list[Layer]]:
+def _by_lane(summary: ModelSummary, dependence: Dependence) -> dict[Lane, list[Layer]]:
     lanes: dict[Lane, list[Layer]] = {lane: [] for lane in LANES}
     lane: Lane = "image"
-    for layer in summary.layers:
+    for layer, reads in zip(summary.layers, dependence.layers, strict=True):
         # What reads neither has an output that never changes; it stays with its neighbour.
-        lane = lane if layer.reads == "neither" else layer.reads
+        lane = lane if reads == "neither" else reads
         lanes[lane].append(layer)
     return lanes
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mnist_adder.models.summary import Layer
 from mnist_adder.reports.contents import Contents, parts
+from mnist_adder.reports.layers import Reads, setting
 from mnist_adder.reports.scales import plain
 from mnist_adder.reports.style import percent
 
@@ -143,7 +144,7 @@ def layers(contents: Contents) -> Table:
     return Table(
         caption="Every layer, in the order of its work; shapes and multiply-adds are those of one pair.",
         heads=["layer", "kind", "setting", "depends on", "input", "output", "parameters", "multiply-adds"],
-        rows=[_layer_row(layer) for layer in summary.layers],
+        rows=[_layer_row(*pair) for pair in zip(summary.layers, contents.dependence.layers, strict=True)],
         left=4,
         total=["all", "", "", "", "", "", f"{parameters:,}", f"{summary.multiply_adds:,}"],
     )
@@ -189,12 +190,12 @@ def _joint(contents: Contents) -> float:
     return float(contents.results["joint_accuracy"])
 
 
-def _layer_row(layer: Layer) -> list[str]:
+def _layer_row(layer: Layer, reads: Reads) -> list[str]:
     return [
         layer.name,
-        layer.kind,
-        layer.setting,
-        {"both": "both", "neither": "nothing"}.get(layer.reads, f"the {layer.reads}"),
+        type(layer.module).__name__,
+        setting(layer.module),
+        {"both": "both", "neither": "nothing"}.get(reads, f"the {reads}"),
         _shape(layer.input_shape),
         _shape(layer.output_shape),
         f"{layer.parameters:,}",
