@@ -114,12 +114,7 @@ def _refuse_constant(name: str) -> float:
 
 
 def read_tensors(path: Path, what: str) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, on the CPU; an error says that it does not hold ``what``.
-
-    Raises:
-        FileNotFoundError: there is none.
-        RunError: it cannot be read, is too large or is no safetensors file.
-    """
+    """The tensors of a safetensors file, on the CPU; errors as of :func:`read_bytes`, or that it lacks ``what``."""
     from safetensors.torch import load
 
     content = read_bytes(path)

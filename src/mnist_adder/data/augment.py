@@ -57,9 +57,7 @@ class Augment:
                 moved = knots @ _bumps(images.device) * (self.elastic_sigma * 2 / SIDE)
                 grid = grid + moved.transpose(1, 2).flatten(1)
         grid = grid.view(-1, SIDE, SIDE, 2)
-        changed = F.grid_sample(
-            images, grid, mode=self.interpolation, padding_mode="zeros", align_corners=False
-        )
+        changed = F.grid_sample(images, grid, mode=self.interpolation, align_corners=False)
         if self.interpolation == "bicubic":
             changed = changed.clamp_(0, 1)  # it overshoots beside edges
         return self._set_strokes(changed, generator) if self.stroke_jitter else changed

@@ -46,10 +46,7 @@ def _transfer(url: str, size: int, received: io.BytesIO, failures: list[DataErro
         pooch.HTTPDownloader(
             progressbar=sys.stderr.isatty(),
             chunk_size=4096,
-            timeout=(
-                1.5,
-                30,
-            ),  # to connect, so that a dead IPv6 leaves time for IPv4; of silence, once given up
+            timeout=(1.5, 30),  # to connect: a dead IPv6 leaves time for IPv4; and of silence, once given up
             headers={"Accept-Encoding": "identity"},  # the file is packed already
             hooks={"response": functools.partial(_take_only_the_file, size)},
         )(url, received, None)

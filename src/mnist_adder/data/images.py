@@ -82,10 +82,6 @@ def load_images(
                 raise
             tell = notify or warnings.warn
             tell(f"{error} Going on WITHOUT MNIST, with the small digits that come with scikit-learn.")
-    return _bundled_digits()
-
-
-def _bundled_digits() -> DigitImages:
     images, digits = load_sklearn_digits()
     origin = f"the {len(digits):,} handwritten digits bundled with scikit-learn, scaled to 28x28"
     train, test = slice(-TEST_SIZE), slice(-TEST_SIZE, None)
@@ -99,7 +95,7 @@ def _as_tensors(
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(repr(array.shape).encode())
-        digest.update(np.ascontiguousarray(array).data)
+        digest.update(array.data)
     train_images, train_digits, test_images, test_digits = map(torch.from_numpy, arrays)
     return DigitImages(
         dataset=dataset,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass, field
 
 import torch
 from torch import Tensor
@@ -17,39 +18,25 @@ from mnist_adder.data.dataset import MNISTAdder
 from mnist_adder.types import Batch
 
 
+@dataclass(eq=False)
 class DeviceLoader:
-    """Goes through a dataset once each time it is iterated, in batches of ``batch_size`` pairs on its device.
+    """Goes through a dataset once each time it is iterated, in batches on the dataset's device.
 
-    Order and augmentation follow from the dataset's seed and the epoch. ``drop_last`` leaves out a last batch
-    that is not full.
-
-    With several processes, of which this is number ``rank`` from 0, each takes every ``world_size``-th pair
-    of the same order, so their b-th batches together are the b-th batch of one process with a batch size
-    ``world_size`` times as large. All get the same number of pairs: where they do not come out even, the
-    first few are given twice, or with ``drop_last`` the last few left out.
+    Order and augmentation follow from the dataset's seed and the epoch. With several processes each takes
+    every ``world_size``-th pair of the same order, so their b-th batches together are the b-th batch of one
+    process with a batch size ``world_size`` times as large. All get the same number of pairs: where they do
+    not come out even, the first few are given twice, or with ``drop_last`` the last few left out.
     """
 
-    def __init__(
-        self,
-        dataset: MNISTAdder,
-        batch_size: int,
-        *,
-        shuffle: bool,
-        augment: Augment | None = None,
-        drop_last: bool = False,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> None:
-        self.dataset = dataset
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.augment = augment
-        self.rank = rank
-        self.world_size = world_size
-        self.epoch = 0
-        rounded = math.floor if drop_last else math.ceil
-        self._share = rounded(len(dataset) / world_size)  # pairs of each process
-        self._batches = rounded(self._share / batch_size)
+    dataset: MNISTAdder
+    batch_size: int  # pairs in a batch, of one process
+    _: KW_ONLY
+    shuffle: bool  # a new order in each epoch, else the dataset's
+    augment: Augment | None = None
+    drop_last: bool = False  # leave out a last batch that is not full
+    rank: int = 0  # which of the processes this is, 0..world_size - 1
+    world_size: int = 1
+    epoch: int = field(default=0, init=False)
 
     def set_epoch(self, epoch: int) -> None:
         """Go on to another epoch (>= 0): its order, its augmentation, and its numbers in the dataset."""
@@ -57,7 +44,7 @@ class DeviceLoader:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self._batches
+        return self._rounded(self._share() / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         order = self._order()
@@ -69,10 +56,17 @@ class DeviceLoader:
                 batch = batch._replace(images=self.augment(batch.images, stream))
             yield batch
 
+    def _share(self) -> int:
+        """How many pairs each process gets."""
+        return self._rounded(len(self.dataset) / self.world_size)
+
+    def _rounded(self, quotient: float) -> int:
+        return math.floor(quotient) if self.drop_last else math.ceil(quotient)
+
     def _order(self) -> Tensor:
         """(share,) int64 on the dataset's device: the indices of this process's pairs."""
         length = len(self.dataset)
-        places = torch.arange(self._share) * self.world_size + self.rank
+        places = torch.arange(self._share()) * self.world_size + self.rank
         places %= length  # past the end the first come again
         if self.shuffle:
             # drawn on the CPU, so that an epoch has the same order on every device

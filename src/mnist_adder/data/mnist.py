@@ -1,7 +1,6 @@
 """MNIST's four files, read from a folder, the cache or a mirror; without torch.
 
-What counts as MNIST is settled by the SHA-256 of each file's unpacked content: anything else is named in an
-error and never used.
+The SHA-256 of a file's unpacked content settles whether it is MNIST's; any other is never used.
 """
 
 from __future__ import annotations

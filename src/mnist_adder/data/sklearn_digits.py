@@ -25,8 +25,7 @@ TEST_SIZE = 360
 def load_sklearn_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """All 1,797 digits in file order: images (N, 28, 28) in MNIST's form and labels (N,), both uint8.
 
-    Raises:
-        DataError: scikit-learn is not installed.
+    A DataError says that scikit-learn is not installed.
     """
     found = importlib.util.find_spec("sklearn")
     if found is None or found.origin is None:
