@@ -6,12 +6,10 @@ executed: weights are safetensors, which hold numbers alone, and all else is JSO
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +19,9 @@ from mnist_adder.errors import RunError
 if TYPE_CHECKING:
     from torch import Tensor
 
-UNFINISHED = ".unfinished"
-"""How the temporary names end."""
-MAX_TEXT_BYTES = 5_000_000
-"""The largest config, results or metrics that are read; honest ones have some thousand bytes."""
-MAX_MODEL_BYTES = 500_000_000
-"""The largest files of tensors that are read; the largest model has 10 MB a network."""
+UNFINISHED = ".unfinished"  # how the temporary names end
+MAX_TEXT_BYTES = 5_000_000  # of a config, results or metrics; honest ones have some thousand
+MAX_MODEL_BYTES = 500_000_000  # of tensors; the largest model has 10 MB a network
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -35,18 +30,16 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         OSError: the folder is missing, read-only or full; ``path``, which it names, is then as it was.
     """
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}{UNFINISHED}")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files that only the owner may read
-            os.replace(temporary, path)
+            temporary.replace(path)
         except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:  # a failed write names no file, and the temporary one says nothing to a user
         raise OSError(error.errno, error.strerror, str(path)) from None
@@ -68,17 +61,8 @@ def write_json(path: Path, content: Any) -> None:
     A list of plain values stands on one line, so that a table of numbers looks like one.
     """
     text = json.dumps(content, indent=2, allow_nan=False)
-    write_text(path, re.sub(r"\[\n[^][{}]*\]", _on_one_line, text) + "\n")
-
-
-def _on_one_line(array: re.Match[str]) -> str:
-    return "[" + " ".join(array[0][1:-1].split()) + "]"
-
-
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
+    text = re.sub(r"\[\n[^][{}]*\]", lambda array: f"[{' '.join(array[0][1:-1].split())}]", text)
+    write_text(path, f"{text}\n")
 
 
 def read_bytes(path: Path, most: int = MAX_MODEL_BYTES) -> bytes:
@@ -95,19 +79,15 @@ def read_bytes(path: Path, most: int = MAX_MODEL_BYTES) -> bytes:
             content = file.read(most + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(path) from None
-    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
-        raise RunError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}.") from None
     if len(content) > most:
         raise RunError(f"{path} has more than {most:,} bytes, the most such a file may have.")
     return content
 
 
 def read_text(path: Path) -> str:
-    """The content of a text file of a run.
-
-    Raises:
-        RunError: it is missing, too large or no text.
-    """
+    """The content of a text file of a run; a RunError if it is missing, too large or no text."""
     try:
         return read_bytes(path, MAX_TEXT_BYTES).decode()
     except FileNotFoundError:
@@ -119,16 +99,11 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file of a run.
-
-    Raises:
-        RunError: it is missing, too large, no JSON object, or holds NaN or infinity.
-    """
+    """The JSON object in a file of a run; a RunError if it is none, or holds NaN or infinity."""
     try:
         values = json.loads(read_text(path), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:  # ValueError: thousands of digits too
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else in_short(error)
-        raise RunError(f"{path} is damaged: {reason}.") from None
+        raise RunError(f"{path} is damaged: {in_short(error)}.") from None
     if not isinstance(values, dict):
         raise RunError(f"{path} is damaged: it holds no JSON object.")
     return values
@@ -139,12 +114,7 @@ def _refuse_constant(name: str) -> float:
 
 
 def read_tensors(path: Path, what: str) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, on the CPU; an error says that it does not hold ``what``.
-
-    Raises:
-        FileNotFoundError: there is none.
-        RunError: it cannot be read, is too large or is no safetensors file.
-    """
+    """The tensors of a safetensors file, on the CPU; errors as of :func:`read_bytes`, or that it lacks ``what``."""
     from safetensors.torch import load
 
     content = read_bytes(path)
@@ -162,16 +132,14 @@ def in_short(error: Exception | str) -> str:
 
 def misfit(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
     """What is wrong with the first tensor that is not as it should be; empty if all fit and are finite."""
-    for name in wanted:
-        if name not in found:
-            return f"it lacks {name!r}"
+    if missing := sorted(wanted.keys() - found.keys()):
+        return f"it lacks {missing[0]!r}"
+    if more := sorted(found.keys() - wanted.keys()):
+        return f"it has {more[0][:60]!r}, which is none of them"
     for name, tensor in found.items():
-        if name not in wanted:
-            return f"it has {name[:60]!r}, which is none of them"
-        if tensor.shape != wanted[name].shape:
-            return f"{name!r} has the shape {tuple(tensor.shape)}, not {tuple(wanted[name].shape)}"
-        if tensor.dtype != wanted[name].dtype:
-            return f"{name!r} is {tensor.dtype}, not {wanted[name].dtype}"
+        right = wanted[name]
+        if (tensor.dtype, tensor.shape) != (right.dtype, right.shape):
+            return f"{name!r} is {tensor.dtype} {[*tensor.shape]}, not {right.dtype} {[*right.shape]}"
         if not bool(tensor.isfinite().all()):
             return f"{name!r} holds values that are no finite numbers"
     return ""

@@ -217,9 +217,9 @@ def test_each_reason_is_told_in_a_line(small: Folder, mirrors: Mirrors) -> None:
     with pytest.raises(DataError) as caught:
         load_images("mnist", manifest=replace(small[1], mirrors=tuple(bad)))
     assert f"{bad[0]} cannot be reached, or breaks off (ConnectionError); " in str(caught.value)
-    assert f"{bad[1]} answers with HTTP status 302; " in str(caught.value)
-    size = small[1].files[0].packed_bytes
-    assert f"{bad[2]} serves something else: not a file of {size:,} bytes. " in str(caught.value)
+    file = f"a file of {small[1].files[0].packed_bytes:,} bytes"
+    assert f"{bad[1]} does not serve {file} (HTTP status 302); " in str(caught.value)
+    assert f"{bad[2]} does not serve {file} (HTTP status 200). " in str(caught.value)
 
 
 def test_a_file_that_is_called_encoded_is_taken_as_it_is(

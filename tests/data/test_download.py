@@ -57,12 +57,12 @@ def nothing(handler: Handler, content: bytes) -> None:
 
 
 BAD = [
-    (not_found, "answers with HTTP status 404"),
-    (login_page, "serves something else"),
+    (not_found, "(HTTP status 404)"),
+    (login_page, "does not serve a file of"),
     (half, "cannot be reached, or breaks off"),
-    (half_that_claims_to_be_whole, "serves something else"),
-    (as_long_but_another, "is damaged"),
-    (far_too_much, "serves something else"),
+    (half_that_claims_to_be_whole, "does not serve a file of"),
+    (as_long_but_another, "is truncated or damaged"),
+    (far_too_much, "does not serve a file of"),
     (nothing, "cannot be reached, or breaks off"),
 ]
 
@@ -193,7 +193,7 @@ def test_a_bad_cache_file_is_fetched_again(
         mirrors.asked.clear()
         said: list[str] = []
         assert load_images("mnist", notify=said.append, manifest=manifest).dataset == "mnist"
-        assert said[0].startswith(f"Downloading {path.name} to {cache}, missing or damaged there (")
+        assert said == [f"Downloading MNIST to {cache}. Missing or damaged there: {path.name}."]
         assert [asked.rsplit("/", 1)[1] for asked in mirrors.asked] == [path.name]
         assert_whole()
 

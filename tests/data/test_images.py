@@ -54,7 +54,7 @@ def test_the_variable_names_a_folder_and_an_argument_goes_before_it(
     assert load_images(manifest=manifest).dataset == "mnist"
     monkeypatch.setenv("MNIST_ADDER_DATA", str(tmp_path / "nowhere"))
     assert load_images("auto", folder, manifest=manifest).dataset == "mnist"
-    with pytest.raises(DataError, match=r"no folder .*nowhere \(named by MNIST_ADDER_DATA\)"):
+    with pytest.raises(DataError, match=r"folder .*nowhere has no .* by --data-dir or MNIST_ADDER_DATA"):
         load_images("auto", manifest=manifest)
     assert load_images("digits").dataset == "digits"  # which needs no folder, and so minds none
 
@@ -119,14 +119,13 @@ def test_other_data_in_the_same_form_are_refused(small: Folder) -> None:
     folder, manifest = small
     path = folder / f"{NAMES[0]}.gz"
     path.write_bytes(gzip.compress(to_idx(np.zeros((41, 28, 28), np.uint8))))
-    message = refusal(folder, manifest)
-    assert f"{path} is damaged or not MNIST's" in message
-    assert "an array of (41, 28, 28)" in message
+    assert f"{path} is damaged or not MNIST's" in refusal(folder, manifest)
 
 
 def test_a_file_in_place_of_the_folder_is_refused(small: Folder) -> None:
     folder, manifest = small
-    assert "There is no folder" in refusal(folder / f"{NAMES[0]}.gz", manifest)
+    path = folder / f"{NAMES[0]}.gz"
+    assert f"The folder {path} has no {NAMES[0]}.gz" in refusal(path, manifest)
 
 
 def test_the_cache_is_used_without_a_word(small: Folder, tmp_path: Path) -> None:
@@ -146,7 +145,7 @@ def test_a_damaged_cache_is_never_used(small: Folder, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be downloaded"):  # there are no mirrors
         load_images("mnist", notify=said.append, manifest=manifest)
     assert load_images("auto", notify=said.append, manifest=manifest).dataset == "digits"
-    assert said[0].startswith(f"Downloading {path.name} to {path.parent}, missing or damaged there (")
+    assert said[0] == f"Downloading MNIST to {path.parent}. Missing or damaged there: {path.name}."
 
 
 def test_the_fallback_is_announced(small: Folder, data: DigitImages) -> None:
@@ -160,11 +159,9 @@ def test_the_fallback_is_announced(small: Folder, data: DigitImages) -> None:
         load_images(manifest=manifest)
 
 
-def test_nonsense_is_refused(tmp_path: Path) -> None:
+def test_a_dataset_that_does_not_exist_is_refused() -> None:
     with pytest.raises(DataError, match="'emnist': choose auto, mnist or digits"):
         load_images("emnist")  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="needs no folder"):
-        load_images("digits", tmp_path)
 
 
 def test_the_fingerprint_depends_on_the_data(small: Folder, tmp_path: Path) -> None:
@@ -208,18 +205,6 @@ def test_a_split_is_always_the_same_and_disturbs_nobody(digits: torch.Tensor) ->
     assert torch.equal(torch.get_rng_state(), state)
     after = np.random.get_state(legacy=False)
     assert str(after) == str(numpy_state)
-
-
-@pytest.mark.parametrize("size", [0, -10, 7, 15])
-def test_an_uneven_size_is_refused(size: int) -> None:
-    with pytest.raises(DataError, match=f"of {size} images: it must be a positive multiple of 10"):
-        split_validation(torch.arange(100) % 10, size)
-
-
-def test_a_digit_with_too_few_images_is_named() -> None:
-    digits = torch.tensor([d for d in range(10) for _ in range(2 if d == 4 else 3)])
-    with pytest.raises(DataError, match=r"leaves some of each digit; there are \[3, 3, 3, 3, 2, 3"):
-        split_validation(digits, 20)
 
 
 def test_the_split_of_the_data(data: DigitImages) -> None:

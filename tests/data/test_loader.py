@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_adder.data import Augment, DeviceLoader, DigitImages, MNISTAdder
-from mnist_adder.errors import ModelError
 from mnist_adder.types import Batch
 
 AUGMENT = Augment(rotation_degrees=10, translation_pixels=2)
@@ -58,15 +57,14 @@ def test_every_pair_comes_once(length: int, size: int, shuffle: bool) -> None:
 @given(length=st.integers(1, 60), size=st.integers(1, 60), processes=st.integers(1, 7), drop=st.booleans())
 def test_processes_share_an_epoch(length: int, size: int, processes: int, drop: bool) -> None:
     dataset = numbered(length)
-    if drop and length // processes < size:
-        with pytest.raises(ModelError, match="nothing is left"):
-            DeviceLoader(dataset, size, shuffle=True, drop_last=drop, rank=0, world_size=processes)
-        return
     shards = [
         which(DeviceLoader(dataset, size, shuffle=True, drop_last=drop, rank=rank, world_size=processes))
         for rank in range(processes)
     ]
     assert len({tuple(len(row) for row in shard) for shard in shards}) == 1  # the same sizes everywhere
+    if drop and length // processes < size:
+        assert shards == [[]] * processes  # not one full batch
+        return
     counts = torch.tensor(flat([flat(shard) for shard in shards])).bincount(minlength=length)
     if drop:
         assert counts.max() == 1
@@ -142,18 +140,6 @@ def test_processes_augment_differently() -> None:
             batches.set_epoch(epoch)
             seen.append(next(iter(batches)).images)
     assert not any(torch.equal(one, other) for i, one in enumerate(seen) for other in seen[:i])
-
-
-@pytest.mark.parametrize("size", [0, -1])
-def test_a_batch_size_below_one_is_refused(dataset: MNISTAdder, size: int) -> None:
-    with pytest.raises(ModelError, match=f"batch size is {size}"):
-        DeviceLoader(dataset, size, shuffle=False)
-
-
-@pytest.mark.parametrize(("rank", "world_size"), [(-1, 2), (2, 2), (0, 0)])
-def test_a_rank_that_does_not_exist_is_refused(dataset: MNISTAdder, rank: int, world_size: int) -> None:
-    with pytest.raises(ModelError, match="ranks run from 0"):
-        DeviceLoader(dataset, 5, shuffle=False, rank=rank, world_size=world_size)
 
 
 @pytest.mark.gpu

@@ -154,12 +154,6 @@ def test_a_home_that_is_nobodys_is_named(
 ) -> None:
     with faults("folder in a home that is nobody's"), pytest.raises(DataError, match="folder ~nobody0/mnist"):
         load_images("auto", "~nobody0/mnist", manifest=small[1])
-    monkeypatch.setenv("MNIST_ADDER_CACHE", "~nobody0/cache")
-    with (
-        faults("folder in a home that is nobody's"),
-        pytest.raises(DataError, match=r"folder ~nobody0/cache \(named by MNIST_ADDER_CACHE\)"),
-    ):
-        load_images("mnist", manifest=small[1])
     monkeypatch.setenv("MNIST_ADDER_DATA", "~nobody0/data")
     with faults("folder in a home that is nobody's"), pytest.raises(DataError, match="folder ~nobody0/data"):
         load_images("auto", manifest=small[1])
@@ -230,7 +224,7 @@ def test_without_the_right_or_the_room_to_write(small: Folder, mirrors: Mirrors,
             (damaged, None, "cannot be written: Permission denied"),
             (full, None, "cannot be written: File too large"),
             (whole, locked / "mnist", "cannot be read: Permission denied"),
-            (whole, top / "closed" / "files", "cannot be read: Permission denied"),
+            (whole, top / "closed" / "files", "cannot be read ([Errno 13] Permission denied"),
         ]
         asked = json.dumps([(str(cache), folder and str(folder)) for cache, folder, _ in cases])
         scratch = top / "scratch"

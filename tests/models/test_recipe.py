@@ -42,7 +42,13 @@ def test_settings_are_read_by_their_kind() -> None:
         ("weight_decay", "-1", "greater than or equal to 0"),
         ("rotation_degrees", "181", "less than or equal to 180"),
         ("translation_pixels", "15", "less than or equal to 14"),
+        ("rotation_degrees", "-1", "greater than or equal to 0"),
         ("scale", "1", "less than 1"),
+        ("scale", "-0.1", "greater than or equal to 0"),
+        ("shear_degrees", "61", "less than or equal to 60"),
+        ("elastic_sigma", "-0.1", "greater than or equal to 0"),
+        ("stroke_jitter", "1.1", "less than or equal to 1"),
+        ("stroke_jitter", "nan", "finite"),
     ],
 )
 def test_what_makes_no_sense_is_explained(name: str, text: str, complaint: str) -> None:

@@ -4,34 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from mnist_adder.data import rng
-from mnist_adder.data.images import (
-    VALIDATION_SIZES,
-    DatasetName,
-    DigitImages,
-    load_images,
-    split_validation,
-)
+from mnist_adder.data.images import DatasetName, DigitImages, SplitName, load_images
 from mnist_adder.errors import DataError
 from mnist_adder.types import NUMBERS, Batch
 
-Item = tuple[tuple[Tensor, int], tuple[int, int]]
-"""``((image, number), (digit, sum))``; the image is (1, 28, 28) float32 in [0, 1]."""
-
-SplitName = Literal["train", "validation", "test", "all"]
-PairsName = Literal["random", "all"]
+Item = tuple[tuple[Tensor, int], tuple[int, int]]  # ((image, number), (digit, sum))
 
 
 class MNISTAdder(Dataset[Item]):
-    """Pairs of an image and a number, with the digit and the sum they ask for.
+    """Each image paired with a number drawn evenly from 0..9, with the digit and the sum they ask for.
 
-    It works with any loader::
+    It works with any loader; images are (1, 28, 28) float32 in [0, 1]::
 
         train = MNISTAdder(split="train")
         for epoch in range(3):
@@ -47,19 +37,17 @@ class MNISTAdder(Dataset[Item]):
         split: ``"train"`` (55,000 images of MNIST), ``"validation"`` (5,000, as many of each digit, always
             the same), ``"all"`` (those two, in their published order) or ``"test"`` (10,000).
         dataset: ``"auto"``, ``"mnist"`` or ``"digits"``, as for :func:`~mnist_adder.data.load_images`.
-        pairs: ``"random"`` gives each image one number, drawn evenly from 0..9 and anew by each
-            :meth:`set_epoch`; ``"all"`` gives each image all ten: pair i is image i // 10, number i % 10.
         seed: of the drawn numbers, >= 0.
         data: images already loaded, instead of ``root`` and ``dataset``: load once, make every split of them.
 
     Attributes:
         images: (N, 1, 28, 28) uint8.
         digits: (N,) int64, 0..9.
-        numbers: (len(self),) int64, 0..9, in the order of the pairs.
+        numbers: (N,) int64, 0..9.
         dataset: which dataset it really is, ``"mnist"`` or ``"digits"``.
 
     Raises:
-        DataError: an argument that is not one of those allowed, or a dataset that cannot be had.
+        DataError: there is no such split, or the dataset cannot be had.
     """
 
     def __init__(
@@ -68,43 +56,24 @@ class MNISTAdder(Dataset[Item]):
         split: SplitName = "train",
         *,
         dataset: DatasetName = "auto",
-        pairs: PairsName = "random",
         seed: int = 0,
         data: DigitImages | None = None,
     ) -> None:
         if split not in get_args(SplitName):
             raise DataError(f"There is no split {split!r}: choose train, validation, test or all.")
-        if pairs not in get_args(PairsName):
-            raise DataError(f"There are no pairs {pairs!r}: choose random (a number an image) or all (ten).")
-        if data is None:
-            data = load_images(dataset, root)
-        elif root is not None or dataset not in ("auto", data.dataset):
-            raise DataError(
-                "Images (data) were given, and a root or another dataset too: give one or the other."
-            )
-        self.dataset = data.dataset
-        self.split = split
-        self.pairs = pairs
-        self.seed = _not_negative("seed", seed)
-        images, self.digits = _select(data, split)
+        data = data or load_images(dataset, root)
+        images, self.digits = data.select(split)
         self.images = images.unsqueeze(1)
-        self._numbers_each = NUMBERS if pairs == "all" else 1
-        self.numbers = torch.arange(len(self) if pairs == "all" else 0) % NUMBERS
-        if pairs == "random":
-            # shared memory: workers that a loader keeps alive see the numbers of later epochs, too
-            self.numbers = torch.empty(len(self), dtype=torch.int64)
-            self.numbers.share_memory_()
-            self.set_epoch(0)
+        self.dataset = data.dataset
+        self.seed = seed
+        # shared memory: workers that a loader keeps alive see the numbers of later epochs, too
+        self.numbers = torch.empty_like(self.digits).share_memory_()
+        self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the numbers of an epoch (>= 0); the same seed and epoch give the same numbers everywhere.
-
-        Without effect where ``pairs="all"``.
-        """
-        _not_negative("epoch", epoch)
-        if self.pairs == "random":
-            stream = rng.generator(self.seed, epoch, rng.NUMBERS)
-            self.numbers.copy_(torch.randint(NUMBERS, (len(self),), generator=stream))
+        """Draw the numbers of an epoch (>= 0); the same seed and epoch give the same numbers everywhere."""
+        stream = rng.generator(self.seed, epoch, rng.NUMBERS)
+        self.numbers.copy_(torch.randint(NUMBERS, (len(self),), generator=stream))
 
     @property
     def device(self) -> torch.device:
@@ -121,14 +90,13 @@ class MNISTAdder(Dataset[Item]):
     def batch(self, indices: Tensor) -> Batch:
         """The pairs at ``indices``, (B,) int64 in 0..len - 1, in a few index operations on the device."""
         indices = indices.to(self.device)
-        rows = indices if self._numbers_each == 1 else indices // self._numbers_each
-        images = self.images.index_select(0, rows).float().div_(255)
+        images = self.images.index_select(0, indices).float().div_(255)
         numbers = self.numbers.index_select(0, indices)
-        digits = self.digits.index_select(0, rows)
+        digits = self.digits.index_select(0, indices)
         return Batch(images, numbers, digits, digits + numbers)
 
     def __len__(self) -> int:
-        return len(self.digits) * self._numbers_each
+        return len(self.digits)
 
     def __getitem__(self, index: int) -> Item:
         """One pair; negative indices count from the end."""
@@ -136,28 +104,8 @@ class MNISTAdder(Dataset[Item]):
 
     def __getitems__(self, indices: Sequence[int]) -> list[Item]:
         """Many pairs at once, as a list of items; loaders call it by themselves."""
-        length = len(self)
-        chosen = torch.as_tensor(indices, dtype=torch.int64).reshape(-1)
-        if bool(((chosen < -length) | (chosen >= length)).any()):
-            raise IndexError(f"An index out of range: there are {length:,} pairs.")
-        images, numbers, digits, sums = self.batch(chosen % length)
+        chosen = torch.tensor(indices, dtype=torch.int64)
+        images, numbers, digits, sums = self.batch(torch.where(chosen < 0, chosen + len(self), chosen))
         inputs = zip(images.unbind(), numbers.tolist(), strict=True)
         answers = zip(digits.tolist(), sums.tolist(), strict=True)
         return list(zip(inputs, answers, strict=True))
-
-
-def _select(data: DigitImages, split: str) -> tuple[Tensor, Tensor]:
-    """The images (N, 28, 28) and digits (N,) of a split."""
-    if split == "test":
-        return data.test_images, data.test_digits
-    if split == "all":
-        return data.train_images, data.train_digits
-    train, validation = split_validation(data.train_digits, VALIDATION_SIZES[data.dataset])
-    chosen = train if split == "train" else validation
-    return data.train_images[chosen], data.train_digits[chosen]
-
-
-def _not_negative(name: str, value: int) -> int:
-    if value < 0:
-        raise DataError(f"The {name} is {value}: it must be 0 or more.")
-    return value

@@ -1,10 +1,7 @@
 """Downloading a file of known size from a mirror that is not trusted, quickly or not at all.
 
-pooch does the transfer and shows its progress. Left alone, it would read the whole page of a redirect, unpack
-what is called packed, and wait as long as a mirror sends a byte now and then or a name server says nothing.
-All this is refused here, so that a mirror can neither hang the caller nor fill its memory. What arrives is
-compared with the published SHA-256 by ``mnist``, which writes the file. (A pooch registry would need a second
-SHA-256 for each file, of its packed bytes, and makes cached files that only their owner may read.)
+pooch does the transfer. Left alone, it would follow redirects, unpack what is called packed, and wait as long
+as a mirror sends a byte now and then. ``mnist`` compares what arrives with the published SHA-256.
 """
 
 from __future__ import annotations
@@ -19,11 +16,7 @@ import requests
 
 from mnist_adder.errors import DataError
 
-PATIENCE_SECONDS = 4.0
-"""A mirror that sends less than a piece in this time is given up: two silent ones in eight seconds."""
-_PIECE_BYTES = 4096
-_CONNECT_SECONDS = 1.5  # for each address of a mirror, so that a dead IPv6 leaves time for IPv4
-_ABANDONED_SECONDS = 30  # a transfer that was given up ends itself after this time of silence
+PATIENCE_SECONDS = 4.0  # a mirror that sends less than 4,096 bytes in this time is given up
 
 
 def download(url: str, size: int) -> bytes:
@@ -52,8 +45,8 @@ def _transfer(url: str, size: int, received: io.BytesIO, failures: list[DataErro
     try:
         pooch.HTTPDownloader(
             progressbar=sys.stderr.isatty(),
-            chunk_size=_PIECE_BYTES,
-            timeout=(_CONNECT_SECONDS, _ABANDONED_SECONDS),
+            chunk_size=4096,
+            timeout=(1.5, 30),  # to connect: a dead IPv6 leaves time for IPv4; and of silence, once given up
             headers={"Accept-Encoding": "identity"},  # the file is packed already
             hooks={"response": functools.partial(_take_only_the_file, size)},
         )(url, received, None)
@@ -65,12 +58,8 @@ def _transfer(url: str, size: int, received: io.BytesIO, failures: list[DataErro
 
 def _take_only_the_file(size: int, response: requests.Response, **_: object) -> None:
     """Refuse any other answer before its body is read; of this one no more than ``size`` bytes are read."""
-    reason = ""
-    if response.status_code != 200:
-        reason = f"answers with HTTP status {response.status_code}"
-    elif response.headers.get("Content-Length") != str(size) or "Transfer-Encoding" in response.headers:
-        reason = f"serves something else: not a file of {size:,} bytes"
-    if reason:
+    whole = response.headers.get("Content-Length") == str(size)
+    if response.status_code != 200 or not whole or "Transfer-Encoding" in response.headers:
         response.close()
-        raise DataError(reason)
+        raise DataError(f"does not serve a file of {size:,} bytes (HTTP status {response.status_code})")
     response.raw.headers.pop("Content-Encoding", None)  # servers of packed files may say so: do not unpack

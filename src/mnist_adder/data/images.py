@@ -7,9 +7,8 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -22,10 +21,9 @@ from mnist_adder.errors import DataError
 from mnist_adder.types import DIGITS
 
 DatasetName = Literal["auto", "mnist", "digits"]
+SplitName = Literal["train", "validation", "test", "all"]
 
-VALIDATION_SIZES = {"mnist": 5_000, "digits": 140}
-"""How many training images of each dataset are held out for choices: 500 and 14 of each digit."""
-
+VALIDATION_SIZES = {"mnist": 5_000, "digits": 140}  # training images held out: 500 and 14 of each digit
 _SPLIT_SEED = 20_260_101
 
 
@@ -34,18 +32,22 @@ class DigitImages:
     """One dataset in memory: N training and M test images with the digits they show, on the CPU."""
 
     dataset: Literal["mnist", "digits"]
-    train_images: Tensor
-    """(N, 28, 28) uint8, ink bright on dark ground."""
-    train_digits: Tensor
-    """(N,) int64, 0..9."""
-    test_images: Tensor
-    """(M, 28, 28) uint8."""
-    test_digits: Tensor
-    """(M,) int64, 0..9."""
-    sha256: str
-    """Of the shapes and bytes of the four arrays, in the order above: of the data that were really read."""
-    origin: str
-    """Where they came from, for a person to read."""
+    train_images: Tensor  # (N, 28, 28) uint8, ink bright on dark ground
+    train_digits: Tensor  # (N,) int64, 0..9
+    test_images: Tensor  # (M, 28, 28) uint8
+    test_digits: Tensor  # (M,) int64, 0..9
+    sha256: str  # of the shapes and bytes of the four arrays, in this order
+    origin: str  # where they came from, for a person to read
+
+    def select(self, split: SplitName) -> tuple[Tensor, Tensor]:
+        """The images (N, 28, 28) and digits (N,) of a split."""
+        if split == "test":
+            return self.test_images, self.test_digits
+        if split == "all":
+            return self.train_images, self.train_digits
+        train, validation = split_validation(self.train_digits, VALIDATION_SIZES[self.dataset])
+        chosen = train if split == "train" else validation
+        return self.train_images[chosen], self.train_digits[chosen]
 
 
 def load_images(
@@ -61,41 +63,27 @@ def load_images(
     names, else from the cache, else from a public mirror (into the cache, 11 MB, once). A folder that was
     named must be right: it is never passed over. Only where none was named, and MNIST is neither cached
     nor to be downloaded, does ``"auto"`` go on with the digits bundled with scikit-learn, and says so.
+    ``"mnist"`` is strict, ``"digits"`` are the bundled ones.
 
-    Args:
-        dataset: ``"mnist"`` or nothing, ``"digits"`` (the bundled ones), or ``"auto"``.
-        data_dir: folder of the four MNIST files, packed or not.
-        notify: takes sentences for the user. Without it the fallback is a ``UserWarning``.
-        manifest: which files count as MNIST, and the mirrors that serve them.
+    ``notify`` takes sentences for the user; without it the fallback is a ``UserWarning``. ``manifest`` says
+    which files count as MNIST, and which mirrors serve them.
 
     Raises:
-        DataError: a named folder or a file in it is missing or wrong, or MNIST cannot be had at all; also
-            for a dataset that does not exist, and for ``"digits"`` together with a folder.
+        DataError: there is no such dataset, or it cannot be had.
     """
-    if dataset not in ("auto", "mnist", "digits"):
+    if dataset not in get_args(DatasetName):
         raise DataError(f"There is no dataset {dataset!r}: choose auto, mnist or digits.")
-    if dataset == "digits":
-        if data_dir is not None:
-            raise DataError(f"The dataset digits needs no folder, {data_dir} was given: drop one of the two.")
-        return _bundled_digits()
-    try:
-        folder, arrays = load_mnist(data_dir, notify, manifest)
-        return _as_tensors("mnist", f"MNIST, from {folder}", arrays)
-    except DataError as error:
-        if dataset == "mnist" or data_dir is not None or os.environ.get(DATA_VARIABLE):
-            raise
-        fallback = f"{error} Going on WITHOUT MNIST, with the small digits that come with scikit-learn."
-    if notify is None:
-        warnings.warn(fallback, stacklevel=2)
-    else:
-        notify(fallback)
-    return _bundled_digits()
-
-
-def _bundled_digits() -> DigitImages:
+    if dataset != "digits":
+        try:
+            folder, arrays = load_mnist(data_dir, notify, manifest)
+            return _as_tensors("mnist", f"MNIST, from {folder}", arrays)
+        except DataError as error:
+            if dataset == "mnist" or data_dir or os.environ.get(DATA_VARIABLE):
+                raise
+            tell = notify or warnings.warn
+            tell(f"{error} Going on WITHOUT MNIST, with the small digits that come with scikit-learn.")
     images, digits = load_sklearn_digits()
-    version = metadata.version("scikit-learn")
-    origin = f"the {len(digits):,} handwritten digits bundled with scikit-learn {version}, scaled to 28x28"
+    origin = f"the {len(digits):,} handwritten digits bundled with scikit-learn, scaled to 28x28"
     train, test = slice(-TEST_SIZE), slice(-TEST_SIZE, None)
     return _as_tensors("digits", origin, [images[train], digits[train], images[test], digits[test]])
 
@@ -107,8 +95,8 @@ def _as_tensors(
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(repr(array.shape).encode())
-        digest.update(np.ascontiguousarray(array).data)
-    train_images, train_digits, test_images, test_digits = (torch.from_numpy(array) for array in arrays)
+        digest.update(array.data)
+    train_images, train_digits, test_images, test_digits = map(torch.from_numpy, arrays)
     return DigitImages(
         dataset=dataset,
         train_images=train_images,
@@ -121,31 +109,17 @@ def _as_tensors(
 
 
 def split_validation(digits: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Choose ``size`` images to hold out, equally many of each digit, always the same ones.
+    """Choose images to hold out, equally many of each digit, always the same ones.
 
-    The choice depends on the digits alone. It comes from numpy's legacy generator, whose stream is frozen
-    for good, so that no new version of a library moves an image from one side to the other.
-
-    Args:
-        digits: (N,) integers, 0..9.
-        size: how many to hold out; a multiple of ten.
+    The choice depends on the digits (N,) alone. It comes from numpy's legacy generator, whose stream is
+    frozen for good, so that no new version of a library moves an image from one side to the other.
 
     Returns:
         (N - size,) and (size,) int64: the indices to train on and those held out, each in rising order.
-
-    Raises:
-        DataError: ``size`` is not a positive multiple of ten, or would leave no image of a digit.
     """
-    labels = digits.cpu().numpy()
-    each, rest = divmod(size, DIGITS)
-    counts = np.bincount(labels, minlength=DIGITS)
-    if rest or not 0 < each < counts.min():
-        raise DataError(
-            f"A validation split of {size} images: it must be a positive multiple of {DIGITS} that "
-            f"leaves some of each digit; there are {counts.tolist()}."
-        )
+    labels = digits.numpy()
     held_out = np.zeros(len(labels), dtype=bool)
     random = np.random.RandomState(_SPLIT_SEED)
     for digit in range(DIGITS):
-        held_out[random.permutation(np.flatnonzero(labels == digit))[:each]] = True
+        held_out[random.permutation(np.flatnonzero(labels == digit))[: size // DIGITS]] = True
     return torch.from_numpy(np.flatnonzero(~held_out)), torch.from_numpy(np.flatnonzero(held_out))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-NUMBERS, ORDER, AUGMENTATION = range(3)
-"""What a stream is for: drawing numbers, shuffling, changing images."""
+NUMBERS, ORDER, AUGMENTATION = range(3)  # what a stream is for
 
 
 def generator(*key: int, device: torch.device | str = "cpu") -> torch.Generator:
