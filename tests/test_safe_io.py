@@ -62,3 +62,11 @@ def test_json_refuses_what_is_no_number(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "file.json", {"loss": float("nan")})
     assert not list(tmp_path.iterdir())
+
+
+def test_lists_of_plain_values_stand_on_one_line_and_keep_their_values(tmp_path: Path) -> None:
+    content = {"table": [[1, 2.5], [3, 4e-7]], "texts": ["two  spaces", "a ] and a [", ""], "none": []}
+    write_json(tmp_path / "file.json", content)
+    text = (tmp_path / "file.json").read_text()
+    assert json.loads(text) == content
+    assert "[1, 2.5]" in text

@@ -61,7 +61,7 @@ def write_json(path: Path, content: Any) -> None:
     A list of plain values stands on one line, so that a table of numbers looks like one.
     """
     text = json.dumps(content, indent=2, allow_nan=False)
-    text = re.sub(r"\[\n[^][{}]*\]", lambda array: f"[{' '.join(array[0][1:-1].split())}]", text)
+    text = re.sub(r"\[\n[^][{}]*\n *\]", lambda array: json.dumps(json.loads(array[0])), text)
     write_text(path, f"{text}\n")
 
 
@@ -114,7 +114,7 @@ def _refuse_constant(name: str) -> float:
 
 
 def read_tensors(path: Path, what: str) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, on the CPU; errors as of :func:`read_bytes`, or that it lacks ``what``."""
+    """The tensors of a safetensors file, on the CPU; errors as of :func:`read_bytes`, or that it is none."""
     from safetensors.torch import load
 
     content = read_bytes(path)

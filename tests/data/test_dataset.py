@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -52,9 +52,11 @@ def test_an_item(data: DigitImages) -> None:
     assert total == digit + number
 
 
-@given(draws=st.data())
-def test_items_lists_and_batches_agree(data: DigitImages, draws: st.DataObject) -> None:
-    dataset = MNISTAdder(split="validation", data=data)
+@given(draws=st.data(), pairs=st.sampled_from(["random", "all"]))
+def test_items_lists_and_batches_agree(
+    data: DigitImages, draws: st.DataObject, pairs: Literal["random", "all"]
+) -> None:
+    dataset = MNISTAdder(split="validation", data=data, pairs=pairs)
     length = len(dataset)
     indices = draws.draw(st.lists(st.integers(-length, length - 1), max_size=5))
     items = dataset.__getitems__(indices)
@@ -69,6 +71,20 @@ def test_items_lists_and_batches_agree(data: DigitImages, draws: st.DataObject) 
         assert (number, digit, total) == tuple(part[row].item() for part in batch[1:])
         assert number == dataset.numbers[index]
         assert total == digit + number
+
+
+def test_all_pairs(data: DigitImages) -> None:
+    dataset = MNISTAdder(split="test", data=data, pairs="all")
+    count = len(data.test_digits)
+    assert len(dataset) == len(dataset.numbers) == 10 * count
+    batch = dataset.batch(torch.arange(len(dataset)))
+    assert torch.equal(batch.numbers, torch.arange(10).repeat(count))
+    assert torch.equal(batch.digits, data.test_digits.repeat_interleave(10))
+    assert torch.equal(batch.images[9, 0], data.test_images[0] / 255)
+    assert torch.equal(batch.images[10, 0], data.test_images[1] / 255)
+    numbers = dataset.numbers.clone()
+    dataset.set_epoch(3)
+    assert torch.equal(dataset.numbers, numbers)
 
 
 def test_numbers_are_drawn_anew_each_epoch_and_repeatably(data: DigitImages) -> None:

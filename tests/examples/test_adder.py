@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from examples import adder
 from mnist_adder import models
 from mnist_adder.data import DigitImages, load_images
-from mnist_adder.data.mnist import _cache_folder
+from mnist_adder.data.mnist import cache_folder
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "adder.py"
@@ -112,7 +112,7 @@ def test_the_default_folder_is_the_packages_cache(
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert adder.default_folder() == _cache_folder()
+    assert adder.default_folder() == cache_folder()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ Item = tuple[tuple[Tensor, int], tuple[int, int]]  # ((image, number), (digit, s
 
 
 class MNISTAdder(Dataset[Item]):
-    """Each image paired with a number drawn evenly from 0..9, with the digit and the sum they ask for.
+    """Pairs of an image and a number from 0 to 9, with the digit and the sum they ask for.
 
     It works with any loader; images are (1, 28, 28) float32 in [0, 1]::
 
@@ -37,13 +37,15 @@ class MNISTAdder(Dataset[Item]):
         split: ``"train"`` (55,000 images of MNIST), ``"validation"`` (5,000, as many of each digit, always
             the same), ``"all"`` (those two, in their published order) or ``"test"`` (10,000).
         dataset: ``"auto"``, ``"mnist"`` or ``"digits"``, as for :func:`~mnist_adder.data.load_images`.
+        pairs: ``"random"`` gives each image one number, drawn evenly and anew by each :meth:`set_epoch`;
+            ``"all"`` gives each image all ten: pair i is image i // 10 with the number i % 10.
         seed: of the drawn numbers, >= 0.
         data: images already loaded, instead of ``root`` and ``dataset``: load once, make every split of them.
 
     Attributes:
         images: (N, 1, 28, 28) uint8.
         digits: (N,) int64, 0..9.
-        numbers: (N,) int64, 0..9.
+        numbers: (len(self),) int64, 0..9, in the order of the pairs.
         dataset: which dataset it really is, ``"mnist"`` or ``"digits"``.
 
     Raises:
@@ -56,6 +58,7 @@ class MNISTAdder(Dataset[Item]):
         split: SplitName = "train",
         *,
         dataset: DatasetName = "auto",
+        pairs: Literal["random", "all"] = "random",
         seed: int = 0,
         data: DigitImages | None = None,
     ) -> None:
@@ -66,14 +69,16 @@ class MNISTAdder(Dataset[Item]):
         self.images = images.unsqueeze(1)
         self.dataset = data.dataset
         self.seed = seed
+        self._numbers_each = NUMBERS if pairs == "all" else 1
         # shared memory: workers that a loader keeps alive see the numbers of later epochs, too
-        self.numbers = torch.empty_like(self.digits).share_memory_()
+        self.numbers = (torch.arange(len(self)) % NUMBERS).share_memory_()
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
         """Draw the numbers of an epoch (>= 0); the same seed and epoch give the same numbers everywhere."""
-        stream = rng.generator(self.seed, epoch, rng.NUMBERS)
-        self.numbers.copy_(torch.randint(NUMBERS, (len(self),), generator=stream))
+        if self._numbers_each == 1:
+            stream = rng.generator(self.seed, epoch, rng.NUMBERS)
+            self.numbers.copy_(torch.randint(NUMBERS, (len(self),), generator=stream))
 
     @property
     def device(self) -> torch.device:
@@ -90,13 +95,14 @@ class MNISTAdder(Dataset[Item]):
     def batch(self, indices: Tensor) -> Batch:
         """The pairs at ``indices``, (B,) int64 in 0..len - 1, in a few index operations on the device."""
         indices = indices.to(self.device)
-        images = self.images.index_select(0, indices).float().div_(255)
+        rows = indices if self._numbers_each == 1 else indices // self._numbers_each
+        images = self.images.index_select(0, rows).float().div_(255)
         numbers = self.numbers.index_select(0, indices)
-        digits = self.digits.index_select(0, indices)
+        digits = self.digits.index_select(0, rows)
         return Batch(images, numbers, digits, digits + numbers)
 
     def __len__(self) -> int:
-        return len(self.digits)
+        return len(self.digits) * self._numbers_each
 
     def __getitem__(self, index: int) -> Item:
         """One pair; negative indices count from the end."""

@@ -78,13 +78,17 @@ def load_mnist(
     if named := data_dir or os.environ.get(DATA_VARIABLE):
         folder = Path(named)
         return folder, [_load(_find(folder, file.name), file, manifest.files) for file in manifest.files]
+    return cache_folder(), _read_cache(cache_folder(), manifest, notify)
+
+
+def cache_folder() -> Path:
+    """The folder of downloaded files: in ``MNIST_ADDER_CACHE``, else in the user's cache folder."""
     cache = os.environ.get(CACHE_VARIABLE)
     if not cache:
         import pooch
 
         cache = pooch.os_cache("mnist-adder")
-    folder = Path(cache).expanduser() / "mnist"
-    return folder, _read_cache(folder, manifest, notify)
+    return Path(cache).expanduser() / "mnist"
 
 
 def _find(folder: Path, name: str) -> Path:
