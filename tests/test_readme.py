@@ -86,3 +86,8 @@ def test_every_picture_and_link_of_the_pages_exists() -> None:
         for target in re.findall(r"\]\(([^)#]+)", path.read_text()):
             if "://" not in target:
                 assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_the_core_can_be_read_in_an_evening() -> None:
+    code_map = importlib.import_module("code_map")
+    assert sum(code_map.measure(name).lines for name in code_map.CORE) <= code_map.MOST_LINES == 3_800

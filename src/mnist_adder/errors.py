@@ -58,8 +58,3 @@ class RunError(MnistAdderError):
 
 class MissingExtraError(MnistAdderError, ImportError):
     """A library is not installed that an extra of the package brings."""
-
-    def __init__(self, library: str, extra: str) -> None:
-        super().__init__(
-            f"This needs {library}, which is not installed. Run: pip install 'mnist-adder[{extra}]'"
-        )

@@ -47,4 +47,7 @@ def naming_the_extra() -> Iterator[None]:
         library = (error.name or "").partition(".")[0]
         if library not in EXTRA_OF:
             raise
-        raise MissingExtraError(library, EXTRA_OF[library]) from error
+        raise MissingExtraError(
+            f"This needs {library}, which is not installed. "
+            f"Run: pip install 'mnist-adder[{EXTRA_OF[library]}]'"
+        ) from error

@@ -218,3 +218,8 @@ def test_the_split_of_the_data(data: DigitImages) -> None:
 def test_the_split_of_mnist_is_pinned(mnist: DigitImages) -> None:
     held_out = split_validation(mnist.train_digits, 5_000)[1]
     assert held_out[:6].tolist() == [23, 34, 57, 79, 93, 99]
+
+
+def test_a_folder_for_the_bundled_digits_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="digits needs no folder"):
+        load_images("digits", tmp_path)

@@ -37,14 +37,9 @@ class Augment:
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Change each image of a batch.
+        """Change each of the images, (B, 1, 28, 28) float32 in [0, 1]; what comes in at the borders is dark.
 
-        Args:
-            images: (B, 1, 28, 28) float32 in [0, 1].
-            generator: on the images' device.
-
-        Returns:
-            A tensor like ``images``: in [0, 1] up to rounding; dark outside.
+        The generator is on the images' device, and the values stay in [0, 1] up to rounding.
         """
         if self == Augment(interpolation=self.interpolation):
             return images

@@ -73,6 +73,8 @@ def load_images(
     """
     if dataset not in get_args(DatasetName):
         raise DataError(f"There is no dataset {dataset!r}: choose auto, mnist or digits.")
+    if dataset == "digits" and data_dir is not None:
+        raise DataError(f"The dataset digits needs no folder, but {data_dir} was given: drop one of the two.")
     if dataset != "digits":
         try:
             folder, arrays = load_mnist(data_dir, notify, manifest)
