@@ -30,8 +30,10 @@ RUN = BASE + [wanted for extra in EXTRAS.values() for wanted in extra]
 TEST = [Requirement(line) for line in OPTIONAL["dev"]]
 
 # What predict imports. At the head of these files only the base install may be needed.
-PREDICTION = ["__init__.py", "__main__.py", "errors.py", "extras.py", "inference", "pretrained", "runs.py"]
+PREDICTION = ["__init__.py", "__main__.py", "errors.py", "extras.py", "pretrained/__init__.py", "runs.py"]
 PREDICTION += ["safe_io.py", "types.py"]
+# fold is what export imports when it exports.
+PREDICTION += [f"inference/{path.name}" for path in (SRC / "inference").glob("*.py") if path.stem != "fold"]
 # All commands are imported for each of them; progress is what they import when they train.
 PREDICTION += [f"cli/{path.name}" for path in (SRC / "cli").glob("*.py") if path.stem != "progress"]
 # Which packages need which extra; all others need train.

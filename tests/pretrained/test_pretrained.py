@@ -36,7 +36,7 @@ def test_another_name_is_an_error_that_names_those_there_are() -> None:
 
 
 def test_what_a_report_shows_is_not_shipped_and_that_is_said() -> None:
-    with pytest.raises(RunError, match=r"has no examples\.safetensors: it is kept without"):
+    with pytest.raises(RunError, match=r"has no examples\.safetensors: weights of the package have none"):
         report([load_pretrained()])
 
 

@@ -9,6 +9,7 @@ import typer
 
 from mnist_adder.cli.app import DataDir, Dataset, app
 from mnist_adder.cli.output import make_console, notifier, own_command, print_comparison
+from mnist_adder.errors import MnistAdderError
 
 
 @app.command(epilog="Example: mnist-adder compare exact-sum learned-sum --seeds 3 --epochs-scale 0.5")
@@ -26,6 +27,8 @@ def compare(
     out: Annotated[Path, typer.Option(help="Where table, plots and JSON go.")] = Path("results/comparison"),
 ) -> None:
     """Train models side by side and compare them; called again, it resumes."""
+    if not epochs_scale:
+        raise MnistAdderError("--epochs-scale is 0, but must be above 0.")
     console = make_console(stderr=True)
 
     from mnist_adder import models
