@@ -10,7 +10,6 @@ is bounded, and whatever goes wrong is a :class:`~mnist_adder.errors.PictureErro
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
 import stat
@@ -21,7 +20,7 @@ from typing import IO, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from mnist_adder.errors import PictureError, PictureSizeError, UnknownPictureError
 
@@ -30,7 +29,7 @@ Plane: TypeAlias = NDArray[np.float32]  # (H, W), one number per pixel
 
 MAX_FILE_BYTES = 20_000_000
 """The largest file that is read."""
-MAX_PIXELS = {"PNG": 25e6, "JPEG": 50e6, "GIF": 25e6, "BMP": 25e6, "WebP": 16e6, "TIFF": 25e6}
+MAX_PIXELS = {"PNG": 25e6, "JPEG": 50e6, "GIF": 25e6, "BMP": 25e6, "WEBP": 16e6, "TIFF": 25e6}
 """The largest pictures that are decoded: in 300 MB and a second at most. JPEG decodes at an eighth of its
 size, and telephones make such photographs; the decoder of WebP keeps four copies."""
 MIN_SIDE = 8
@@ -43,14 +42,14 @@ _MAX_SCANNED_PIXELS = 250e6  # each scan of a progressive JPEG, commonly 10, is 
 _MAX_RUN_LENGTH_PIXELS = 1e6  # Pillow decodes run-length coded BMP in Python
 _MAX_GIVEN_PIXELS = 50e6  # images and arrays: they are in memory already
 
-_FORMATS = {  # first bytes -> name, plugin: nothing else is tried, nothing else is imported
-    b"\x89PNG": ("PNG", "PngImagePlugin.PngImageFile"),
-    b"\xff\xd8\xff": ("JPEG", "JpegImagePlugin.JpegImageFile"),
-    b"GIF8": ("GIF", "GifImagePlugin.GifImageFile"),
-    b"BM": ("BMP", "BmpImagePlugin.BmpImageFile"),
-    b"RIFF": ("WebP", "WebPImagePlugin.WebPImageFile"),
-    b"II*\0": ("TIFF", "TiffImagePlugin.TiffImageFile"),
-    b"MM\0*": ("TIFF", "TiffImagePlugin.TiffImageFile"),
+_FORMATS = {  # by a file's first bytes: Pillow tries that one alone
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"RIFF": "WEBP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
 }
 _ALLOWED = "PNG, JPEG, GIF, BMP, WebP or TIFF"
 _quiet = threading.Lock()  # the warning filters belong to the whole process
@@ -128,21 +127,26 @@ def _decode(data: bytes) -> Plane:
     if len(data) > MAX_FILE_BYTES:
         most = f"{MAX_FILE_BYTES // 10**6} MB"
         raise PictureSizeError(f"has more than {most}, the most allowed; save it smaller")
-    kind, plugin = next((found for start, found in _FORMATS.items() if data.startswith(start)), ("", ""))
-    if not kind:
+    kind = next((kind for start, kind in _FORMATS.items() if data.startswith(start)), None)
+    if kind is None:
         raise UnknownPictureError(f"is not a picture of a known kind; give a {_ALLOWED} file")
-    module, opener = plugin.split(".")
     with _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is wrong is said by PictureError or not at all
-        image = getattr(importlib.import_module(f"PIL.{module}"), opener)(_Budgeted(data))
+        try:
+            image: Image.Image = Image.open(_Budgeted(data), formats=[kind])
+        except Image.DecompressionBombError:  # beyond what Pillow opens, and so far beyond our own limits
+            raise PictureSizeError(
+                f"has too many pixels; at most {MAX_PIXELS[kind]:,.0f} are allowed"
+            ) from None
         _check_size(image.size, _limit(image, kind, data))
         if kind == "JPEG":  # decodes below, outside the lock: photographs take longest and warn of nothing
             image.draft(None, (WORKING_SIDE, WORKING_SIDE))
         else:
             image.load()
-        # After loading, for then Pillow has turned TIFF. All others say in info how they were held.
-        orientation = image.getexif().get(0x0112, 1) if image.info or kind == "TIFF" else 1
-    return _turn(_brightness(image), orientation)
+        # How the camera was held. Loading has turned TIFF; where info is empty there is no EXIF to read.
+        if image.info or kind == "TIFF":
+            ImageOps.exif_transpose(image, in_place=True)
+    return _brightness(image)
 
 
 def _limit(image: Image.Image, kind: str, data: bytes) -> float:
@@ -170,8 +174,8 @@ def _from_image(image: Image.Image) -> Plane:
     with _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image.load()
-        orientation = image.getexif().get(0x0112, 1)
-    return _turn(_brightness(image), orientation)
+        image = ImageOps.exif_transpose(image)
+    return _brightness(image)
 
 
 def _from_array(array: NDArray[Any]) -> Plane:
@@ -241,14 +245,3 @@ def _without_alpha(colours: NDArray[np.float32], alpha: Plane) -> Plane:
     laid = _grey(page + (colours - page) * alpha[..., None])
     filled = rows.size / ((np.ptp(rows) + 1) * (np.ptp(columns) + 1))
     return laid if filled > 0.7 and np.ptp(laid) > 0.15 else alpha
-
-
-def _turn(plane: Plane, orientation: Any) -> Plane:
-    """Undo the way the camera was held: EXIF orientations 2..8; anything else is upright."""
-    if orientation in (5, 6, 7, 8):
-        plane = plane.T
-    if orientation in (3, 4, 7, 8):
-        plane = plane[::-1]
-    if orientation in (2, 3, 6, 7):
-        plane = plane[:, ::-1]
-    return np.ascontiguousarray(plane)
