@@ -112,7 +112,7 @@ def train(model: Adder, images: Tensor, digits: Tensor, epochs: int) -> None:
             total_loss += loss.item() * len(batch)
             right += int((sum_log_probs.argmax(dim=1) == sums).sum())
         mean_loss, accuracy = total_loss / len(images), right / len(images)
-        print(f"epoch {epoch}/{epochs}   loss {mean_loss:.4f}   pairs right {accuracy:.2%}", flush=True)
+        print(f"epoch {epoch:>2}/{epochs}   loss {mean_loss:.4f}   pairs right {accuracy:.2%}", flush=True)
 
 
 @torch.no_grad()

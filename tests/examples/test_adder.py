@@ -67,7 +67,7 @@ def test_it_trains_counts_and_answers(tmp_path: Path, digits: DigitImages) -> No
     done = run(str(tmp_path), "--epochs", "3", "--seed", "1")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert re.findall(r"^epoch (\d)/3   loss \d\.\d{4}   pairs right \d+\.\d\d%$", done.stdout, re.M) == [
+    assert re.findall(r"^epoch  (\d)/3   loss \d\.\d{4}   pairs right \d+\.\d\d%$", done.stdout, re.M) == [
         *"123"
     ]
     assert "360 unseen images, each with the numbers 0 to 9, make 3,600 questions." in done.stdout
