@@ -131,7 +131,7 @@ def count_right(model: Adder, images: Tensor, digits: Tensor) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Train a network that adds a number to a picture's digit.")
     parser.add_argument("folder", nargs="?", type=Path, default=default_folder(), help="of the MNIST files")
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
