@@ -25,10 +25,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": {"types", "errors", "safe_io"},
     "models": {"types", "errors"},
     "run_config": {"errors", "safe_io", "models"},
-    "runs": {"types", "errors", "safe_io", "models", "run_config"},
+    "runs": {"types", "errors", "extras", "safe_io", "models", "run_config"},
     "reproduce": {"run_config", "models"},
     "evaluation": {"types", "errors", "environment", "data", "models", "run_config", "runs"},
-    "pretrained": {"errors", "extras", "runs"},
+    "pretrained": {"errors", "runs"},
     "inference": {"types", "errors", "safe_io", "models", "runs", "pretrained"},
     "training": {
         *("types", "errors", "safe_io", "environment"),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_adder.errors import ModelError, RunError
+from mnist_adder.extras import naming_the_extra
 from mnist_adder.safe_io import (
     in_short,
     misfit,
@@ -146,6 +147,7 @@ class Run:
         write_json(self.folder / "results.json", results)
 
 
+@naming_the_extra()
 def load_run(folder: str | Path | None = None) -> Run:
     """Open a run folder; without one, the newest finished run below ``runs/``.
 
@@ -153,6 +155,7 @@ def load_run(folder: str | Path | None = None) -> Run:
 
     Raises:
         RunError: there is no such run, or its config is not one of this version.
+        MissingExtraError: PyTorch is not installed.
     """
     from mnist_adder.run_config import RunConfig
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from mnist_adder.errors import RunError
-from mnist_adder.extras import naming_the_extra
 from mnist_adder.runs import Run, latest_run, load_run
 
 __all__ = ["DEFAULT", "LATEST", "folder_of", "is_packaged", "load_pretrained", "names", "pretrained_folder"]
@@ -36,7 +35,6 @@ def pretrained_folder(name: str = DEFAULT) -> Path:
     return Path(__file__).parent / name
 
 
-@naming_the_extra()
 def load_pretrained(name: str = DEFAULT) -> Run:
     """A finished run of the package.
 
