@@ -52,7 +52,7 @@ def test_what_reads_the_image_alone_leads_from_it_to_the_features(name: str) -> 
 
 def test_layers_are_told_in_a_few_words() -> None:
     words = [describe(layer) for layer in summarize(models.build("exact-sum", "tiny")).layers]
-    assert words[:3] == ["Crop -2 a side", "PixelUnshuffle 2x2 to channels", "Conv2d 3x3, padding 1"]
+    assert words[:3] == ["Crop 2 a side", "PixelUnshuffle 2x2 to channels", "Conv2d 3x3, padding 1"]
     assert {"MaxPool2d 2x2", "AdaptiveAvgPool2d to 1x1", "Conv2d 3x3", "BatchNorm2d", "Linear"} < set(words)
 
 

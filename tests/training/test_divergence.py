@@ -1,4 +1,4 @@
-"""A loss that runs away stops the training, in one line; what was good before is kept."""
+"""A loss that diverges stops the training, in one line; what was good before is kept."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def _training(contents: Contents, prefix: str) -> Section:
                 + ", ".join(f"{_NAMES[part]} {last[f'{part}_loss']:.4f}" for part in counted)
                 + ".",
                 caption="Losses by epoch, on a logarithmic scale. The first is the weighted sum of the "
-                "others. Where validation rises while training falls, images are learned by heart.",
+                "others. Where validation rises while training falls, the model overfits.",
             ),
             picture(
                 curves.learning_rate_curve(metrics),

@@ -74,7 +74,7 @@ def setting(module: nn.Module) -> str:
     if isinstance(module, nn.AdaptiveAvgPool2d):
         return f"to {module.output_size}x{module.output_size}"
     if isinstance(module, Crop):
-        return f"{-module.margin:+d} a side"
+        return f"{module.margin} a side"
     if isinstance(module, nn.PixelUnshuffle):
         return f"{module.downscale_factor}x{module.downscale_factor} to channels"
     return ""
