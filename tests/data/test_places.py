@@ -157,6 +157,13 @@ def test_a_home_that_is_nobodys_is_named(
     monkeypatch.setenv("MNIST_ADDER_DATA", "~nobody0/data")
     with faults("folder in a home that is nobody's"), pytest.raises(DataError, match="folder ~nobody0/data"):
         load_images("auto", manifest=small[1])
+    monkeypatch.delenv("MNIST_ADDER_DATA")
+    monkeypatch.setenv("MNIST_ADDER_CACHE", "~nobody0/cache")
+    with (
+        faults("folder in a home that is nobody's"),
+        pytest.raises(DataError, match="MNIST_ADDER_CACHE is ~nobody0"),
+    ):
+        load_images("mnist", manifest=small[1])
 
 
 @pytest.mark.parametrize("make", [a_file, a_link_to_nowhere, a_link_in_a_circle, Path.mkdir])

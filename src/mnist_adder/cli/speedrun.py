@@ -34,4 +34,4 @@ def speedrun(
     )
     print_metrics(run.results)
     print(f"\nRun folder: {run.folder}")
-    print(f"Next:  {own_command()} predict PICTURE NUMBER --run {run.folder}")
+    print(f"Next:       {own_command()} predict PICTURE NUMBER --run {run.folder}")

@@ -83,12 +83,14 @@ def load_mnist(
 
 def cache_folder() -> Path:
     """The folder of downloaded files: in ``MNIST_ADDER_CACHE``, else in the user's cache folder."""
-    cache = os.environ.get(CACHE_VARIABLE)
-    if not cache:
+    if not (cache := os.environ.get(CACHE_VARIABLE)):
         import pooch
 
-        cache = pooch.os_cache("mnist-adder")
-    return Path(cache).expanduser() / "mnist"
+        cache = str(pooch.os_cache("mnist-adder"))
+    try:
+        return Path(cache).expanduser() / "mnist"
+    except RuntimeError:
+        raise DataError(f"{CACHE_VARIABLE} is {cache}: there is no such home. Name a folder.") from None
 
 
 def _find(folder: Path, name: str) -> Path:
