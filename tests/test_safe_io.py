@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_adder.safe_io import unfinished, write_bytes, write_json, write_text
+from mnist_adder.safe_io import read_json, unfinished, write_bytes, write_json, write_text
 
 
 def test_content_replaces_what_was_there(tmp_path: Path) -> None:
@@ -70,3 +70,11 @@ def test_lists_of_plain_values_stand_on_one_line_and_keep_their_values(tmp_path:
     text = (tmp_path / "file.json").read_text()
     assert json.loads(text) == content
     assert "[1, 2.5]" in text
+
+
+def test_a_byte_order_mark_is_no_damage(tmp_path: Path) -> None:
+    """Windows' editors put one before what they save."""
+    path = tmp_path / "results.json"
+    path.write_text('{"digit": "fünf"}', encoding="utf-8-sig")
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    assert read_json(path) == {"digit": "fünf"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from mnist_adder import models
+from mnist_adder import environment, models
 from mnist_adder.run_config import RunConfig
 
 _MNIST_IMAGES = 55_000  # of its training split; recipes are written for them
@@ -19,6 +19,8 @@ def train_command(config: RunConfig) -> str:
     if config.preset is not None:
         words += ["--preset", config.preset]
     words += ["--dataset", config.dataset, "--seed", str(config.seed)]
+    if config.precision != environment.best_precision(environment.best_device()):
+        words += ["--precision", config.precision]
     counts = {"--ensemble": config.ensemble_size, "--devices": config.devices, "--nodes": config.nodes}
     for option, count in counts.items():
         if count > 1:

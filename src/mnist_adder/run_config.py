@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from mnist_adder.environment import Precision
 from mnist_adder.errors import RunError
 from mnist_adder.models.recipe import Recipe, explain
 from mnist_adder.safe_io import in_short
@@ -29,7 +30,7 @@ class RunConfig:
     dataset: Literal["mnist", "digits"]
     data_sha256: str
     device: str  # in words, with the processor's or the card's name
-    precision: Literal["32-true", "bf16-mixed"]  # as Lightning names it
+    precision: Precision
     devices: _Count  # processes that trained together, on each node
     nodes: _Count = 1  # machines that trained together
     threads: _Count  # of each process

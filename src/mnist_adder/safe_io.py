@@ -89,7 +89,7 @@ def read_bytes(path: Path, most: int = MAX_MODEL_BYTES) -> bytes:
 def read_text(path: Path) -> str:
     """The content of a text file of a run; a RunError if it is missing, too large or no text."""
     try:
-        return read_bytes(path, MAX_TEXT_BYTES).decode()
+        return read_bytes(path, MAX_TEXT_BYTES).decode("utf-8-sig")  # Windows' editors add a byte-order mark
     except FileNotFoundError:
         raise RunError(
             f"{path.parent} has no {path.name}: it is no run folder, or its training did not end."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
@@ -70,8 +71,11 @@ class MNISTAdder(Dataset[Item]):
         self.dataset = data.dataset
         self.seed = seed
         self._numbers_each = NUMBERS if pairs == "all" else 1
-        # shared memory: workers that a loader keeps alive see the numbers of later epochs, too
-        self.numbers = (torch.arange(len(self)) % NUMBERS).share_memory_()
+        self.numbers = torch.arange(len(self)) % NUMBERS
+        # In shared memory, workers that a loader keeps alive see the numbers of later epochs, too. Where a
+        # small container has none to give, they keep the numbers of the epoch in which they were started.
+        with contextlib.suppress(RuntimeError):
+            self.numbers.share_memory_()
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:

@@ -53,7 +53,22 @@ def _transfer(url: str, size: int, received: io.BytesIO, failures: list[DataErro
     except DataError as error:
         failures.append(error)
     except Exception as error:  # whatever a mirror or a proxy makes it raise, in paragraphs
-        failures.append(DataError(f"cannot be reached, or breaks off ({type(error).__name__})"))
+        failures.append(DataError(_explain(error)))
+
+
+def _explain(error: Exception) -> str:
+    """What to do about the commonest failures; of others only their kind."""
+    said = str(error)
+    if "SOCKS" in said:
+        return "cannot be reached through a SOCKS proxy without PySocks: pip install pysocks"
+    if "TLS CA certificate bundle" in said:
+        bundle = said.split()[-1]
+        return f"cannot be trusted: there is no {bundle}, which REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names"
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return "has an unknown certificate; a company's proxy has its own, to be named in REQUESTS_CA_BUNDLE"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "cannot be reached through the proxy that HTTPS_PROXY or HTTP_PROXY names"
+    return f"cannot be reached, or breaks off ({type(error).__name__})"
 
 
 def _take_only_the_file(size: int, response: requests.Response, **_: object) -> None:

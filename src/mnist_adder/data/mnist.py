@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import math
 import os
+import tempfile
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -82,15 +83,23 @@ def load_mnist(
 
 
 def cache_folder() -> Path:
-    """The folder of downloaded files: in ``MNIST_ADDER_CACHE``, else in the user's cache folder."""
-    if not (cache := os.environ.get(CACHE_VARIABLE)):
-        import pooch
+    """The folder of downloaded files: in ``MNIST_ADDER_CACHE``, else in the user's cache folder.
 
-        cache = str(pooch.os_cache("mnist-adder"))
-    try:
-        return Path(cache).expanduser() / "mnist"
-    except RuntimeError:
-        raise DataError(f"{CACHE_VARIABLE} is {cache}: there is no such home. Name a folder.") from None
+    A user without a home, as containers have them, gets one among the temporary files.
+    """
+    if cache := os.environ.get(CACHE_VARIABLE):
+        try:
+            return Path(cache).expanduser() / "mnist"
+        except RuntimeError:
+            raise DataError(f"{CACHE_VARIABLE} is {cache}: there is no such home. Name a folder.") from None
+    import pooch
+
+    with contextlib.suppress(RuntimeError):  # the user has no account
+        folder = Path(pooch.os_cache("mnist-adder")).expanduser()
+        nearest = next(place for place in (folder, *folder.parents) if place.exists())
+        if nearest == folder or os.access(nearest, os.W_OK):
+            return folder / "mnist"
+    return Path(tempfile.gettempdir()) / "mnist-adder" / "mnist"
 
 
 def _find(folder: Path, name: str) -> Path:

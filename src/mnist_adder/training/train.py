@@ -149,6 +149,7 @@ def _fit_ensemble(
             seed=seed,
             dataset=config.dataset,
             data_dir=data_dir,
+            precision=config.precision,
             run_dir=run.folder / "members" / f"seed{seed}",
             devices=config.devices,
             nodes=config.nodes,
