@@ -46,6 +46,26 @@ def best_precision(device: torch.device) -> Precision:
     return "bf16-mixed" if native else "32-true"
 
 
+def limit_threads(cgroup: Path = Path("/sys/fs/cgroup")) -> None:
+    """Have torch use no more threads than a container has cores' time, unless OMP_NUM_THREADS says how many.
+
+    torch counts the machine's cores. Threads beyond the quota wait for one another whenever it is used up.
+    """
+    if "OMP_NUM_THREADS" in os.environ:
+        return
+    try:
+        if (cgroup / "cpu.max").exists():  # version 2
+            quota, period = map(int, (cgroup / "cpu.max").read_text().split())
+        else:
+            quota, period = (
+                int((cgroup / f"cpu/cpu.cfs_{name}_us").read_text()) for name in ("quota", "period")
+            )
+    except (OSError, ValueError):  # no Linux, no limit ("max"), or cgroups of another form
+        return
+    if quota > 0:  # -1: no limit
+        torch.set_num_threads(min(torch.get_num_threads(), max(1, round(quota / period))))
+
+
 def versions() -> dict[str, str]:
     """The versions that decide what a run computes."""
     return {

@@ -51,6 +51,7 @@ def speedrun(
         pydantic.ValidationError: the seed is out of range.
         OSError: the run folder cannot be written to.
     """
+    environment.limit_threads()
     data = load_images(dataset, data_dir, notify)
     config = _configure(data, seed)
     notify(f"Speedrun on {data.dataset} ({data.origin}), seed {seed}.")

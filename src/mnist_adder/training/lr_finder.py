@@ -65,6 +65,7 @@ def find_learning_rate(
         ModelError: no such model, a setting that makes no sense, or a loss that does not fall.
         DataError: the dataset cannot be had.
     """
+    environment.limit_threads()
     config.build_recipe()  # a mistake is told before anything is downloaded
     data, device = load_images(config.dataset, config.data_dir, notify), environment.best_device()
     notify(

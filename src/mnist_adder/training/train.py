@@ -64,6 +64,7 @@ def train(
         DivergedError: the loss diverged; the message says where the last good weights are.
         KeyboardInterrupt: stopped by Ctrl-C; its argument is the run's folder, for :func:`resume`.
     """
+    environment.limit_threads()
     config = config or TrainConfig()
     config.build_recipe()  # a mistake is told before anything is downloaded
     data = load_images(config.dataset, config.data_dir, notify)
@@ -91,6 +92,7 @@ def resume(
     On the same machine's processor the run ends with the weights it would have had undisturbed. One that has
     ended is left as it is.
     """
+    environment.limit_threads()
     run = load_run(folder)
     config = run.config
     with locked(folder):
