@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -25,9 +26,9 @@ def presets() -> str:
     best = read("accuracy.json")
     rows = [*_fast(), *_tiny(), *_best(best)]
     return table("preset | >parameters | >multiply-adds | >seconds | >both right | >runs", rows) + (
-        "\n\nPercent of all 100,000 test pairs, mean ± standard deviation, after training on all 60,000 training "
-        "images (`fast`: on nine tenths of them). Seconds of training: the median for `fast`, with 2 threads; "
-        f"else the mean, with 1 thread (`best`: {best['threads']})."
+        "\n\nPercent of all 100,000 test pairs, mean ± standard deviation, after training on all 60,000 "
+        "training images (`fast`: on nine tenths of them). Seconds of training: the median for `fast`, with "
+        f"2 threads; else the mean, with 1 thread (`best`: {best['threads']})."
     )
 
 
@@ -82,11 +83,11 @@ def speedrun() -> str:
         ("`logit-mlp` as published", f"{slow['seconds']:.0f}", f"{slow['ratio_of_seconds']:.0f}", "", 1)
     )
     return table("training | >seconds | >ratio | >both right | >runs", rows) + (
-        "\n\nMedian seconds, and the range in brackets; percent of all 100,000 test pairs. Each run is a fresh "
-        "process. The trainings took turns, seed by seed; the ratio is the median over runs with the same seed. "
-        f"{measured['cores']} cores of {measured['device']}, PyTorch {versions['torch']}. Of `logit-mlp`, "
-        f"{slow['epochs_measured']} of {slow['epochs_published']} epochs was measured and scaled. Unpacking "
-        f"and multiply-adds alone would take {floor['seconds']:.2f} s here."
+        "\n\nMedian seconds, and the range in brackets; percent of all 100,000 test pairs. Each run is a "
+        "fresh process. The trainings took turns, seed by seed; the ratio is the median over runs with the "
+        f"same seed. {measured['cores']} cores of {measured['device']}, PyTorch {versions['torch']}. Of "
+        f"`logit-mlp`, {slow['epochs_measured']} of {slow['epochs_published']} epochs was measured and "
+        f"scaled. Unpacking and multiply-adds alone would take {floor['seconds']:.2f} s here."
     )
 
 
@@ -106,10 +107,11 @@ def inference() -> str:
         ("both right", *right, ""),
     ]
     versions = measured["versions"]
+    starts = {name: cold[name]["median_seconds"] for name in ("predict", "help")}
     return table("| >ONNX Runtime, float32 | >ONNX Runtime, int8 | >torch", rows) + (
         f"\n\n`{measured['model']}` on {measured['device']}, {measured['cores']} cores, onnxruntime "
         f"{versions['onnxruntime']}, torch {versions['torch']}. From a cold start `mnist-adder predict` takes "
-        f"{cold['predict']['median_seconds']:.2f} s, `mnist-adder --help` {cold['help']['median_seconds']:.2f} s."
+        f"{starts['predict']:.2f} s, `mnist-adder --help` {starts['help']:.2f} s."
     )
 
 
@@ -154,20 +156,18 @@ def serving() -> str:
         for connections, load in loads.items()
     )
     soak, over = measured["soak"], measured["overload"]
-    ratios = "; ".join(
-        f"{REQUESTS[kind]}: {turn['ratio']['median']:.2f}" for kind, turn in turns["kinds"].items()
-    )
-    return table(
-        "requests | >connections | >answers per second | >median, ms | >99 %, ms | >errors", rows
-    ) + (
-        f"\n\nOne worker and the load generator together on {measured['cores']} cores of {measured['device']}. "
-        f"Over {over['connections']:,} connections {over['answered_per_second']:,} PNG files per second are "
-        f"answered and {over['refused'] / over['seconds']:,.0f} refused with 503; {over['failed']} of "
-        f"{over['requests']:,} requests got no answer within 10 seconds. In {soak['seconds']:.0f} seconds at 16 "
-        f"connections {soak['requests']:,} requests had {soak['errors']} errors, and memory went from "
-        f"{soak['memory_mb'][0]:.0f} to {soak['memory_mb'][-1]:.0f} MB.\n\n"
-        f"Answers per second as a multiple of those of commit {turns['commits']['before'][:7]}, measured in turn "
-        f"(median of {turns['turns']} ratios): {ratios}."
+    kinds = {REQUESTS[kind]: turn["ratio"]["median"] for kind, turn in turns["kinds"].items()}
+    ratios = "; ".join(f"{label}: {ratio:.2f}" for label, ratio in kinds.items())
+    columns = "requests | >connections | >answers per second | >median, ms | >99 %, ms | >errors"
+    return table(columns, rows) + (
+        f"\n\nOne worker and the load generator together on {measured['cores']} cores of "
+        f"{measured['device']}. Over {over['connections']:,} connections {over['answered_per_second']:,} PNG "
+        f"files per second are answered and {over['refused'] / over['seconds']:,.0f} refused with 503; "
+        f"{over['failed']} of {over['requests']:,} requests got no answer within 10 seconds. In "
+        f"{soak['seconds']:.0f} seconds at 16 connections {soak['requests']:,} requests had "
+        f"{soak['errors']} errors, and memory went from {soak['memory_mb'][0]:.0f} to "
+        f"{soak['memory_mb'][-1]:.0f} MB.\n\nAnswers per second as a multiple of those of commit "
+        f"{turns['commits']['before'][:7]}, in turn (median of {turns['turns']} ratios): {ratios}."
     )
 
 
@@ -189,8 +189,8 @@ def find_lr() -> str:
         )
     columns = "model | >suggested | >seeds | >at a third | >at the suggestion | >at three times | >gain"
     return table(columns, rows) + (
-        f"\n\nPercent of the 50,000 validation pairs after {measured['steps']} steps. Gain: points above the better "
-        "neighbour, ± its standard error over the 5,000 images."
+        f"\n\nPercent of the 50,000 validation pairs after {measured['steps']} steps. Gain: points above the "
+        "better neighbour, ± its standard error over the 5,000 images."
     )
 
 
@@ -209,13 +209,14 @@ def _gain(entry: dict[str, Any]) -> str:
 
 
 def faults() -> str:
-    """How many attempts to break the product each test file makes, and of how many kinds."""
+    """How many attempts to break the product the tests of each package make, and of how many kinds."""
     measured = read("faults.json")
-    counts = {
-        file: [_tried(kind) for kind in kinds.values()] for file, kinds in sorted(measured["faults"].items())
-    }
-    rows = ((f"`{file}`", len(tried), f"{sum(tried):,}") for file, tried in counts.items())
-    return table("tests | >kinds | >attempts", rows) + (
+    counts: dict[str, list[int]] = {}
+    for file, kinds in sorted(measured["faults"].items()):
+        package = Path(file).parent.name.replace("hardening", "") or "run folders"
+        counts.setdefault(package, []).extend(map(_tried, kinds.values()))
+    rows = ((package, len(tried), f"{sum(tried):,}") for package, tried in counts.items())
+    return table("package | >kinds | >attempts", rows) + (
         f"\n\n{sum(map(sum, counts.values())):,} attempts of {sum(map(len, counts.values()))} kinds, on "
         f"{measured['device']}."
     )

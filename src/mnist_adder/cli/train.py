@@ -42,7 +42,7 @@ def train(
     ] = None,
     devices: Annotated[int, typer.Option(min=1, help="Processes that train together, one a device.")] = 1,
     nodes: Annotated[
-        int, typer.Option(min=1, help="Machines that train together: see docs/training.md.")
+        int, typer.Option(min=1, help="Machines that train together: see docs/guide.md.")
     ] = 1,
     resume: Annotated[
         Path | None,
