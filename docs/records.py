@@ -109,8 +109,9 @@ def inference() -> str:
     versions = measured["versions"]
     starts = {name: cold[name]["median_seconds"] for name in ("predict", "help")}
     return table("| >ONNX Runtime, float32 | >ONNX Runtime, int8 | >torch", rows) + (
-        f"\n\n`{measured['model']}` on {measured['device']}, {measured['cores']} cores, onnxruntime "
-        f"{versions['onnxruntime']}, torch {versions['torch']}. From a cold start `mnist-adder predict` takes "
+        f"\n\n`{measured['model']}` on {measured['device']}, {measured['cores']} cores, "
+        f"onnxruntime {versions['onnxruntime']}, torch {versions['torch']}. From a cold start "
+        "`mnist-adder predict` takes "
         f"{starts['predict']:.2f} s, `mnist-adder --help` {starts['help']:.2f} s."
     )
 

@@ -60,8 +60,8 @@ def test_commands_and_python_run(
 
 def test_the_make_targets_they_name_exist() -> None:
     pages = "".join(path.read_text() for path in load_tables().PAGES)
-    named = set(re.findall(r"(?:^|`)make (\w+)", pages, flags=re.M))
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    named = set(re.findall(r"(?:^|`)make ([\w-]+)", pages, flags=re.M))
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
     assert {"train", "test"} <= named <= targets
 
 
