@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import typer
 
 from mnist_adder import cli, models
 
@@ -63,6 +64,17 @@ def test_the_make_targets_they_name_exist() -> None:
     named = set(re.findall(r"(?:^|`)make ([\w-]+)", pages, flags=re.M))
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
     assert {"train", "test"} <= named <= targets
+
+
+def test_every_command_and_option_they_name_exists() -> None:
+    commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    for path in load_tables().PAGES:
+        for name, rest in re.findall(r"mnist-adder ([a-z][a-z-]*)([^`\n|]*)", path.read_text()):
+            assert name in commands, f"{path.name}: mnist-adder {name}"
+            known = {option for parameter in commands[name].params for option in parameter.opts}
+            assert set(re.findall(r"(?<= )--[a-z][a-z0-9-]*", rest)) <= known, (
+                f"{path.name}: mnist-adder {name}{rest}"
+            )
 
 
 def load_tables() -> ModuleType:
