@@ -2,7 +2,7 @@
 
 For each model on MNIST the finder suggests a rate; then short trainings at a third of it, at it and at three
 times of it are evaluated on the validation pairs. A seed's three go into results/find-lr.json when they are
-done, and what is there is not repeated. ``--table`` rewrites the table in docs/find-lr.md from that file.
+done, and what is there is not repeated; ``make tables`` puts them into docs/dev/log.md.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import statistics
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +21,13 @@ from mnist_adder import environment, models
 from mnist_adder.data import DigitImages, MNISTAdder, load_images
 from mnist_adder.evaluation.evaluate import predict_split
 from mnist_adder.evaluation.metrics import compute_metrics
-from mnist_adder.safe_io import write_json, write_text
+from mnist_adder.safe_io import write_json
 from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.lit_module import make_schedule
 from mnist_adder.training.lr_finder import Learner, find_learning_rate
 
 ROOT = Path(__file__).parent.parent
-RESULTS, PAGE = ROOT / "results" / "find-lr.json", ROOT / "docs" / "find-lr.md"
-BEGIN, END = "<!-- table: made by benchmarks/find_lr.py --table -->", "<!-- end of table -->"
+RESULTS = ROOT / "results" / "find-lr.json"
 
 FACTORS = (1 / 3, 1.0, 3.0)
 STEPS = 300
@@ -80,53 +77,6 @@ def gain(here: Tensor, other: Tensor) -> dict[str, float]:
     return {"gain": round(gains.mean().item(), 6), "standard_error": round(error.item(), 6)}
 
 
-def mean(values: Iterable[float]) -> float:
-    return statistics.fmean(values)
-
-
-def verdict(entry: dict[str, Any]) -> str:
-    """How the suggestion compares with the better one of its neighbours, over all seeds.
-
-    The mean of the seeds' standard errors is not divided by their number: they share the images.
-    """
-    columns = zip(*(seed["gains"] for seed in entry["seeds"]), strict=True)
-    gains = [(mean(g["gain"] for g in c), mean(g["standard_error"] for g in c)) for c in map(list, columns)]
-    worst, error = min(gains)
-    word = "best" if worst > 2 * error else "no worse" if worst >= -2 * error else "worse"
-    return f"{word} ({100 * worst:+.2f} ± {100 * error:.2f})"
-
-
-def table(results: dict[str, Any]) -> str:
-    """The table of all models and, below, what it was measured on."""
-    lines = [
-        "| model | suggested | seeds | at a third | at the suggestion | at three times | it is |",
-        "|---|--:|--:|--:|--:|--:|---|",
-    ]
-    for entry in results["models"]:
-        cells = [f"`{entry['model']}`", f"{entry['suggestion']:.2g}", str(len(entry["seeds"]))]
-        for runs in zip(*(seed["rates"] for seed in entry["seeds"]), strict=True):
-            accuracy = mean(run["validation_joint_accuracy"] for run in runs)
-            losses = [run["validation_loss"] for run in runs]
-            loss = "no number" if None in losses else f"{mean(losses):.3g}"
-            cells.append(f"{100 * accuracy:.2f} ({loss})")
-        lines.append("| " + " | ".join([*cells, verdict(entry)]) + " |")
-    return "\n".join(
-        [
-            *lines,
-            "",
-            "Joint accuracy in percent on the 50,000 validation pairs, mean over the seeds, and in brackets "
-            f"the joined loss, after {results['steps']} steps with {results['threads']} thread of "
-            f"{results['device']}, {results['precision']}, PyTorch {results['versions']['torch']}. Last "
-            "column: the difference to the better neighbour in points, its standard error over 5,000 images.",
-        ]
-    )
-
-
-def rewrite_page(results: dict[str, Any]) -> None:
-    before, rest = PAGE.read_text().split(BEGIN)
-    write_text(PAGE, f"{before}{BEGIN}\n{table(results)}\n{END}{rest.split(END)[1]}")
-
-
 def measure_model(name: str, seeds: list[int], results: dict[str, Any], data: DigitImages) -> None:
     entry = next((entry for entry in results["models"] if entry["model"] == name), None)
     if entry is None:
@@ -156,17 +106,13 @@ def measure_model(name: str, seeds: list[int], results: dict[str, Any], data: Di
         gains = [gain(rights[1], other) for other in (rights[0], rights[2])]
         entry["seeds"].append({"seed": seed, "rates": runs, "gains": gains})
         write_json(RESULTS, results)
-        print(f"  {name}: {verdict(entry)}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=models.names(), choices=models.names())
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--table", action="store_true", help="only rewrite the table in docs/find-lr.md")
     arguments = parser.parse_args()
-    if arguments.table:
-        return rewrite_page(json.loads(RESULTS.read_text()))
     device = environment.best_device()
     results: dict[str, Any] = {
         "steps": STEPS,
@@ -184,7 +130,6 @@ def main() -> None:
     data = load_images("mnist")
     for name in arguments.models:
         measure_model(name, arguments.seeds, results, data)
-    return None
 
 
 if __name__ == "__main__":

@@ -6,55 +6,78 @@ import ast
 from pathlib import Path
 from typing import NamedTuple
 
+from formatting import table
+
 SRC = Path(__file__).parent.parent / "src" / "mnist_adder"
-CORE = ["types.py", "errors.py", "safe_io.py", "data", "models", "training", "evaluation"]
-"""What is read in an evening, in the order of the pipeline."""
-RUN_FOLDER = ["environment.py", "run_config.py", "runs.py", "reproduce.py"]
-"""What a run writes down and how it is read again; not counted as the core, and read beside training."""
 MOST_LINES = 3_800
-"""What the core may have."""
+"""What the core may have, so that it can be read in an evening."""
 
 
 class Part(NamedTuple):
-    """A package, or a module that stands alone."""
+    """A package, or modules that belong together."""
 
     name: str
+    purpose: str
     files: int
     lines: int
-    purpose: str  # its docstring's first sentence
 
 
-def measure(name: str) -> Part:
-    """Count a package or a module, in lines as ``wc -l`` counts them."""
-    path = SRC / name
-    files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
-    docstring = ast.get_docstring(ast.parse((path / "__init__.py" if path.is_dir() else path).read_text()))
-    assert docstring, f"{path} has no docstring"
-    purpose = docstring.split("\n", 1)[0].split(". ", 1)[0].rstrip(".").replace("``", "`")
-    return Part(name, len(files), sum(file.read_text().count("\n") for file in files), purpose)
+def measure(name: str, purpose: str = "") -> Part:
+    """Count a package, or the modules whose names are separated by commas, in lines as ``wc -l`` counts.
+
+    The purpose of a package is the first sentence of its docstring.
+    """
+    paths = [SRC / part for part in name.split(", ")]
+    files = [file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])]
+    if not purpose:
+        docstring = ast.get_docstring(ast.parse((paths[0] / "__init__.py").read_text()))
+        assert docstring, f"{paths[0]} has no docstring"
+        purpose = docstring.split("\n", 1)[0].split(". ", 1)[0].rstrip(".").replace("``", "`")
+    return Part(name, purpose, len(files), sum(file.read_text().count("\n") for file in files))
+
+
+def core() -> list[Part]:
+    """What is read in an evening, in the order of the pipeline."""
+    basics = measure(
+        "types.py, errors.py, safe_io.py", "The types of the task, errors, safe reading and writing"
+    )
+    return [basics, *map(measure, ("data", "models", "training", "evaluation"))]
+
+
+def others() -> list[Part]:
+    """The rest: packages and, last, the modules that stand alone."""
+    run_folder = measure(
+        "runs.py, run_config.py, environment.py, reproduce.py", "The run folder that a training writes"
+    )
+    known = {part for row in (*core(), run_folder) for part in row.name.split(", ")}
+    packages = sorted({path.parent.name for path in SRC.glob("*/__init__.py")} - known)
+    modules = sorted({path.name for path in SRC.glob("*.py")} - known)
+    alone = measure(", ".join(modules), "The Python interface, `python -m mnist_adder`, optional libraries")
+    return [run_folder, *map(measure, packages), alone]
 
 
 def packages() -> str:
-    """The table: the core, then the rest, each with its sum."""
-    names = {path.name for path in SRC.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
-    core = [measure(name) for name in CORE]
-    run_folder = [measure(name) for name in RUN_FOLDER]
-    rest = [measure(name) for name in sorted(names - {*CORE, *RUN_FOLDER})]
-    lines = ["| package | files | lines | purpose |", "|---|--:|--:|---|", *map(row, core)]
-    lines.append(total("The core", core, f", of at most {MOST_LINES:,}"))
-    lines += [*map(row, run_folder), total("The run folder", run_folder), *map(row, rest)]
-    return "\n".join([*lines, total("All", core + run_folder + rest)])
+    """The table: the core with its sum, then the rest."""
+    evening, rest = core(), others()
+    rows = [
+        *map(_row, evening),
+        _total(f"The core, at most {MOST_LINES:,} lines", evening),
+        *map(_row, rest),
+        _total("All", [*evening, *rest]),
+    ]
+    return table("package | purpose | >lines", rows)
 
 
-def row(part: Part) -> str:
-    """One part as a line of the table."""
-    return f"| `{part.name}` | {part.files} | {part.lines:,} | {part.purpose} |"
+def _row(part: Part) -> tuple[str, ...]:
+    return f"`{part.name}`", part.purpose, f"{part.lines:,}"
 
 
-def total(label: str, parts: list[Part], limit: str = "") -> str:
-    """The sum of parts as a line of the table."""
-    files, lines = sum(part.files for part in parts), sum(part.lines for part in parts)
-    return f"| **{label}** | {files} | **{lines:,}**{limit} | |"
+def _total(label: str, parts: list[Part]) -> tuple[str, ...]:
+    return (
+        f"**{label}**",
+        f"{sum(part.files for part in parts)} files",
+        f"**{sum(part.lines for part in parts):,}**",
+    )
 
 
 if __name__ == "__main__":

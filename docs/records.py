@@ -1,152 +1,227 @@
-"""The tables of presets, the speedrun and faults, for ``tables.py``: what files in ``results/`` say of them.
-
-A row comes from a file that a script in ``benchmarks/`` has written; where there is no file there is no row.
-"""
+"""The tables of presets, speed, sizes and attempts, for ``tables.py``: each from a file in results/."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from mnist_adder import models
-from mnist_adder.evaluation.compare import Row, mean_std
-from mnist_adder.models.summary import summarize
-from mnist_adder.reports.record import in_percent, in_seconds, plus_minus
+from formatting import percent, plus_minus, read, table, threads
 
-RESULTS = Path(__file__).parent.parent / "results"
-HEAD = [
-    "| preset | parameters | multiply-adds | seconds of training | both right | runs |",
-    "|---|--:|--:|--:|--:|--:|",
-]
+from mnist_adder import models
+from mnist_adder.evaluation.compare import mean_std
+from mnist_adder.models.summary import summarize
+
+REQUESTS = {
+    "json": "28 × 28 arrays as JSON",
+    "png": "small PNG files in forms",
+    "page": "the page's drawings, 320 × 320 PNG files",
+}
+"""The kinds of requests that benchmarks/serving.py sends."""
 
 
 def presets() -> str:
     """All presets, the quickest first, and how they were measured."""
-    return "\n".join([*HEAD, *_fast(), *_size(), *_accuracy()]) + (
-        "\n\nPercent of all 100,000 test pairs on which digit and sum are right, mean ± standard deviation; "
-        "trained on all 60,000 training images, `fast`, by `mnist-adder speedrun`, on nine tenths of them. "
-        "Seconds: for `fast` the median, from the files' bytes to the weights, with two threads; for the "
-        f"others the mean, with one{_threads()}."
+    best = read("accuracy.json")
+    rows = [*_fast(), *_tiny(), *_best(best)]
+    return table("preset | >parameters | >multiply-adds | >seconds | >both right | >runs", rows) + (
+        "\n\nPercent of all 100,000 test pairs, mean ± standard deviation, after training on all 60,000 "
+        "training images (`fast`: on nine tenths of them). Seconds of training: the median for `fast`, with "
+        f"2 threads; else the mean, with 1 thread (`best`: {best['threads']})."
     )
 
 
-def _fast() -> list[str]:
-    measured = _read("speedrun.json")
-    if measured is None:
-        return []
-    ours = measured["fast"]
-    right = ours["joint_accuracy"]
-    accuracy = plus_minus(100 * right["mean"], 100 * right["std"], 2)
-    return [_row("fast", "fast", 1, f"{ours['seconds']['median']:.2f}", accuracy, right["n"])]
+def _fast() -> Iterator[tuple[object, ...]]:
+    measured = read("speedrun.json")["fast"]
+    seconds, right = f"{measured['seconds']['median']:.2f}", measured["joint_accuracy"]
+    yield "fast", *_cost("fast"), seconds, percent(right), right["n"]
+
+
+def _tiny() -> Iterator[tuple[object, ...]]:
+    rows = [row for row in read("size.json")["rows"] if "tiny" in row["model"]]
+    for row in sorted(rows, key=lambda row: -row["parameters"]):
+        name = row["model"].partition("(")[2].rstrip(")")
+        right = {"mean": row["joint_accuracy_mean"], "std": row["joint_accuracy_std"], "n": len(row["seeds"])}
+        seconds = plus_minus(row["train_seconds_mean"], row["train_seconds_std"], 0)
+        yield name, *_cost(name), seconds, percent(right), right["n"]
+
+
+def _best(measured: dict[str, Any]) -> Iterator[tuple[object, ...]]:
+    every = measured["train_seconds"]
+    for what, right in measured["rows"].items():
+        kind, _, augmented = what.partition(", ")
+        size = 1 if kind == "single" else len(every)
+        seconds = plus_minus(*mean_std(every), 0) if size == 1 else f"{sum(every):.0f}"
+        name = ", ".join(["best", *[f"ensemble of {size}"][: size - 1], *filter(None, [augmented])])
+        yield name, *_cost("best", size), seconds, percent(right), right["n"]
+
+
+def _cost(preset: str, ensemble_size: int = 1) -> tuple[str, str]:
+    """Parameters and multiply-adds."""
+    model = models.build(models.DEFAULT, preset)
+    cost = ensemble_size * summarize(model).multiply_adds
+    return f"{ensemble_size * model.parameter_count():,}", f"{cost / 1e6:.1f} M"
 
 
 def speedrun() -> str:
     """The speedrun beside other trainings, each timed from the files' bytes to the weights."""
-    measured = json.loads((RESULTS / "speedrun.json").read_text())
+    measured = read("speedrun.json")
+    slow, floor, versions = measured["logit_mlp_as_published"], measured["floor"], measured["versions"]
     sides = {
         "fast": "`mnist-adder speedrun`",
         "public": "the fastest public PyTorch recipe we know",
         "public, channels last": "the same with channels-last memory",
     }
-    slow, floor, versions = measured["logit_mlp_as_published"], measured["floor"], measured["versions"]
-    times = f"{slow['ratio_of_seconds']:.0f}"
-    lines = [
-        "| training | seconds | CPU seconds | times the speedrun's seconds | both right | runs |",
-        "|---|--:|--:|--:|--:|--:|",
-        *(_speedrun_row(label, measured[side], _times(measured, side)) for side, label in sides.items()),
-        f"| `logit-mlp` as its source describes | {slow['seconds']:.0f} | | {times} | | 1 |",
-    ]
-    epochs = f"{slow['epochs_measured']} of its {slow['epochs_published']} epochs"
-    return "\n".join(lines) + (
-        "\n\nMedians, with the range in brackets, and percent of all 100,000 test pairs on which digit and "
-        "sum are right, mean ± standard deviation. Each run is a fresh process; the trainings ran in turn, "
-        f"seed by seed, and the times are ratios of runs with the same seed. {measured['cores']} cores of "
-        f"{measured['device']}, {measured['threads']} threads, PyTorch {versions['torch']}, Python "
-        f"{versions['python']}, commit {measured['commit'][:7]}. Of `logit-mlp` {epochs} was measured and "
-        f"scaled. Unpacking and multiply-adds alone would take {floor['seconds']:.2f} s here: the speedrun "
-        f"takes {floor['times_above']:.1f} times that."
+    rows: list[tuple[object, ...]] = []
+    for side, label in sides.items():
+        seconds, right = measured[side]["seconds"], measured[side]["joint_accuracy"]
+        ratio = measured["ratio_of_seconds"].get(side, {"median": 1})
+        spread = f"{seconds['median']:.2f} ({seconds['min']:.2f} to {seconds['max']:.2f})"
+        rows.append((label, spread, f"{ratio['median']:.1f}", percent(right), right["n"]))
+    rows.append(
+        ("`logit-mlp` as published", f"{slow['seconds']:.0f}", f"{slow['ratio_of_seconds']:.0f}", "", 1)
+    )
+    return table("training | >seconds | >ratio | >both right | >runs", rows) + (
+        "\n\nMedian seconds, and the range in brackets; percent of all 100,000 test pairs. Each run is a "
+        "fresh process. The trainings took turns, seed by seed; the ratio is the median over runs with the "
+        f"same seed. {measured['cores']} cores of {measured['device']}, PyTorch {versions['torch']}. Of "
+        f"`logit-mlp`, {slow['epochs_measured']} of {slow['epochs_published']} epochs was measured and "
+        f"scaled. Unpacking and multiply-adds alone would take {floor['seconds']:.2f} s here."
     )
 
 
-def _speedrun_row(label: str, side: dict[str, Any], times: str) -> str:
-    seconds, right = side["seconds"], side["joint_accuracy"]
-    spread = f"{seconds['median']:.2f} ({seconds['min']:.2f} to {seconds['max']:.2f})"
-    cpu_seconds = f"{side['cpu_seconds']['median']:.2f}"
-    accuracy = plus_minus(100 * right["mean"], 100 * right["std"], 2)
-    return f"| {label} | {spread} | {cpu_seconds} | {times} | {accuracy} | {right['n']} |"
+def inference() -> str:
+    """How quickly answers come, in ONNX Runtime and in torch, and how often they are right."""
+    measured = read("inference.json")
+    single, batch, cold = measured["single"], measured["batch"], measured["cold"]
+    sides = ("onnx", "onnx_int8", "torch")
+    right = [f"{100 * measured['joint_accuracy'][side]:.2f} %" for side in sides[:2]]
+    rows = [
+        ("one image, median", *(f"{single[side]['median_ms']:.2f} ms" for side in sides)),
+        ("one image, 99th percentile", *(f"{single[side]['p99_ms']:.2f} ms" for side in sides)),
+        *(
+            (f"images per second, {threads(n)}", *(_rate(batch[f"{n}_threads"][side]) for side in sides))
+            for n in (1, 2)
+        ),
+        ("both right", *right, ""),
+    ]
+    versions = measured["versions"]
+    starts = {name: cold[name]["median_seconds"] for name in ("predict", "help")}
+    return table("| >ONNX Runtime, float32 | >ONNX Runtime, int8 | >torch", rows) + (
+        f"\n\n`{measured['model']}` on {measured['device']}, {measured['cores']} cores, "
+        f"onnxruntime {versions['onnxruntime']}, torch {versions['torch']}. From a cold start "
+        "`mnist-adder predict` takes "
+        f"{starts['predict']:.2f} s, `mnist-adder --help` {starts['help']:.2f} s."
+    )
 
 
-def _times(measured: dict[str, Any], side: str) -> str:
-    ratio = measured["ratio_of_seconds"].get(side)
-    return f"{ratio['median']:.1f} ({ratio['min']:.1f} to {ratio['max']:.1f})" if ratio else "1"
+def _rate(measured: dict[str, Any]) -> str:
+    return f"{measured['images_per_second']:,}"
 
 
-def _threads() -> str:
-    measured = _read("accuracy.json")
-    return "" if measured is None or measured["threads"] == 1 else f" (`best` with {measured['threads']})"
+def growth() -> str:
+    """What an epoch costs as the dataset grows, with one thread and with two."""
+    measured = read("growth.json")
+    rows = (
+        (
+            row["threads"],
+            f"{row['images']:,}",
+            f"{row['seconds']:.1f}",
+            f"{1e6 * row['seconds'] / row['images']:.0f}",
+            f"{row['peak_mib']:.0f}",
+        )
+        for row in measured["rows"]
+    )
+    libraries = max(row["libraries_mib"] for row in measured["rows"])
+    return table(">threads | >images | >seconds per epoch | >µs per image | >peak memory, MiB", rows) + (
+        f"\n\n`{measured['model']}` on MNIST's training images, repeated, with {measured['cores']} cores of "
+        f"{measured['device']}, {measured['precision']}, PyTorch {measured['versions']['torch']}. Libraries "
+        f"take up to {libraries:.0f} MiB of the memory."
+    )
 
 
-def _size() -> list[str]:
-    measured = _read("size.json")
-    if measured is None:
-        return []
-    rows = [Row(**row) for row in measured["rows"] if "tiny" in row["model"]]
-    lines = []
-    for row in sorted(rows, key=lambda row: -row.parameters):
-        name = row.model.partition("(")[2].rstrip(")")
-        lines.append(_row(name, name, 1, in_seconds(row), in_percent(row, "joint_accuracy"), len(row.seeds)))
-    return lines
+def serving() -> str:
+    """How many requests the HTTP service answers, and how that compares with the service before."""
+    measured, turns = read("serving.json"), read("log/serving.json")
+    rows = (
+        (
+            REQUESTS[kind],
+            connections,
+            f"{load['answered_per_second']:,}",
+            f"{load['p50_ms']:.1f}",
+            f"{load['p99_ms']:.1f}",
+            load["refused"] + load["failed"],
+        )
+        for kind, loads in measured["connections"].items()
+        for connections, load in loads.items()
+    )
+    soak, over = measured["soak"], measured["overload"]
+    kinds = {REQUESTS[kind]: turn["ratio"]["median"] for kind, turn in turns["kinds"].items()}
+    ratios = "; ".join(f"{label}: {ratio:.2f}" for label, ratio in kinds.items())
+    columns = "requests | >connections | >answers per second | >median, ms | >99 %, ms | >errors"
+    return table(columns, rows) + (
+        f"\n\nOne worker and the load generator together on {measured['cores']} cores of "
+        f"{measured['device']}. Over {over['connections']:,} connections {over['answered_per_second']:,} PNG "
+        f"files per second are answered and {over['refused'] / over['seconds']:,.0f} refused with 503; "
+        f"{over['failed']} of {over['requests']:,} requests got no answer within 10 seconds. In "
+        f"{soak['seconds']:.0f} seconds at 16 connections {soak['requests']:,} requests had "
+        f"{soak['errors']} errors, and memory went from {soak['memory_mb'][0]:.0f} to "
+        f"{soak['memory_mb'][-1]:.0f} MB.\n\nAnswers per second as a multiple of those of commit "
+        f"{turns['commits']['before'][:7]}, in turn (median of {turns['turns']} ratios): {ratios}."
+    )
 
 
-def _accuracy() -> list[str]:
-    measured = _read("accuracy.json")
-    if measured is None:
-        return []
-    ensemble_size = len(measured["train_seconds"])
-    seconds = plus_minus(*mean_std(measured["train_seconds"]), 0)
-    together = f"{sum(measured['train_seconds']):.0f}"
-    lines = []
-    for what, found in measured["rows"].items():
-        kind, _, augmented = what.partition(", ")
-        single = kind == "single"
-        name = "best" if single else f"best, ensemble of {ensemble_size}"
-        right = f"{100 * found['mean']:.2f}"
-        if found["n"] > 1:
-            right = plus_minus(100 * found["mean"], 100 * found["std"], 2)
-        lines.append(
-            _row(
-                f"{name}, {augmented}" if augmented else name,
-                "best",
-                1 if single else ensemble_size,
-                seconds if single else together,
-                right,
-                found["n"],
+def find_lr() -> str:
+    """How short trainings at the suggested learning rate compare with a third and three times of it."""
+    measured = read("find-lr.json")
+    rows = []
+    for entry in measured["models"]:
+        rates = zip(*(seed["rates"] for seed in entry["seeds"]), strict=True)
+        accuracies = (fmean(100 * run["validation_joint_accuracy"] for run in runs) for runs in rates)
+        rows.append(
+            (
+                f"`{entry['model']}`",
+                f"{entry['suggestion']:.2g}",
+                len(entry["seeds"]),
+                *(f"{accuracy:.2f}" for accuracy in accuracies),
+                _gain(entry),
             )
         )
-    return lines
+    columns = "model | >suggested | >seeds | >at a third | >at the suggestion | >at three times | >gain"
+    return table(columns, rows) + (
+        f"\n\nPercent of the 50,000 validation pairs after {measured['steps']} steps. Gain: points above the "
+        "better neighbour, ± its standard error over the 5,000 images."
+    )
 
 
-def _row(label: str, preset: str, ensemble_size: int, seconds: str, accuracy: str, runs: int) -> str:
-    model = models.build(models.DEFAULT, preset)
-    cost = ensemble_size * summarize(model).multiply_adds
-    parameters = ensemble_size * model.parameter_count()
-    return f"| {label} | {parameters:,} | {cost / 1e6:.1f} M | {seconds} | {accuracy} | {runs} |"
+def _gain(entry: dict[str, Any]) -> str:
+    """The smaller of the gains over both neighbours, as a mean over the seeds.
 
-
-def _read(name: str) -> dict[str, Any] | None:
-    path = RESULTS / name
-    return json.loads(path.read_text()) if path.exists() else None
+    The seeds' standard errors are averaged and not divided by their number: the seeds share the images.
+    """
+    neighbours = zip(*(seed["gains"] for seed in entry["seeds"]), strict=True)
+    gains = [
+        (fmean(gain["gain"] for gain in gains), fmean(gain["standard_error"] for gain in gains))
+        for gains in neighbours
+    ]
+    gain, error = min(gains)
+    return f"{100 * gain:+.2f} ± {100 * error:.2f}"
 
 
 def faults() -> str:
-    """What was tried to break the product, and how much of it was survived, by package and kind."""
-    measured = json.loads((RESULTS / "faults.json").read_text())
-    lines = ["| package | attempt | tried | survived |", "|---|---|--:|--:|"]
-    for file, kinds in measured["faults"].items():
-        package = file.partition("/")[0] if "/" in file else "run folders"
-        for kind, figures in kinds.items():
-            lines.append(f"| {package} | {kind} | {figures['tried']:,} | {figures['survived']:,} |")
-    return "\n".join(lines) + (
-        f"\n\n{measured['tried']:,} attempts, {measured['survived']:,} survived, on {measured['device']}."
+    """How many attempts to break the product the tests of each package make, and of how many kinds."""
+    measured = read("faults.json")
+    counts: dict[str, list[int]] = {}
+    for file, kinds in sorted(measured["faults"].items()):
+        package = Path(file).parent.name.replace("hardening", "") or "run folders"
+        counts.setdefault(package, []).extend(map(_tried, kinds.values()))
+    rows = ((package, len(tried), f"{sum(tried):,}") for package, tried in counts.items())
+    return table("package | >kinds | >attempts", rows) + (
+        f"\n\n{sum(map(sum, counts.values())):,} attempts of {sum(map(len, counts.values()))} kinds, on "
+        f"{measured['device']}."
     )
+
+
+def _tried(kind: int | dict[str, int]) -> int:
+    return kind if isinstance(kind, int) else kind["tried"]

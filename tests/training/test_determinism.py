@@ -2,7 +2,7 @@
 
 All models and presets are trained for a few steps in this process, and again in another in the opposite
 order, so that what a training leaves behind would show; the default also in one with two threads.
-``docs/training.md`` has the tolerance under "Determinism".
+``docs/guide.md`` has the tolerance under "Repeat a run".
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def speedrun(
 ) -> None:
     """Train for about a second on the processor: 99 % of MNIST's test pairs, and a run folder.
 
-    One network and one recipe, made for speed; docs/speedrun.md says how. The seconds are those of training:
+    One network and one recipe, made for speed; docs/presets.md says how. The seconds are those of training:
     loading comes before them, evaluation after.
     """
     console = make_console(stderr=True)

@@ -41,9 +41,7 @@ def train(
         typer.Option(help="Stop after so many epochs without a better one, and keep the best.", min=1),
     ] = None,
     devices: Annotated[int, typer.Option(min=1, help="Processes that train together, one a device.")] = 1,
-    nodes: Annotated[
-        int, typer.Option(min=1, help="Machines that train together: see docs/training.md.")
-    ] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines that train together: see docs/guide.md.")] = 1,
     resume: Annotated[
         Path | None,
         typer.Option(metavar="RUN", help="Resume a stopped run as it was begun.", show_default=False),

@@ -18,7 +18,7 @@ from mnist_adder.types import Losses, Outputs
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where a model was published; docs/models.md has what was claimed for it."""
+    """Where a model was published; docs/tutorial.md has what was claimed for it."""
 
     title: str
     parameters: int  # exact, or the claim rounded to three digits

@@ -2,7 +2,7 @@
 
 Fresh networks train for a moment while the rate climbs, and a rate is read off the curve of their loss.
 Source: Smith 2015, Cyclical Learning Rates for Training Neural Networks, arXiv:1506.01186, section 3.3.
-Lightning's finder takes the steepest fall, which suggests badly; docs/find-lr.md compares ways to read the
+Lightning's finder takes the steepest fall, which suggests badly; docs/dev/log.md compares ways to read the
 curve.
 """
 
