@@ -20,7 +20,7 @@ def speedrun(
         Path | None, typer.Option(help="The run's folder, new or empty. Default: a new one in runs/.")
     ] = None,
 ) -> None:
-    """Train for about a second on the processor: 99 % of MNIST's test pairs, and a run folder.
+    """Train for 1.5 seconds on the processor: 99 % of MNIST's test pairs, and a run folder.
 
     One network and one recipe, made for speed; docs/presets.md says how. The seconds are those of training:
     loading comes before them, evaluation after.

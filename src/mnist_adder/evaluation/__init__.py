@@ -1,1 +1,1 @@
-"""Evaluation: every image with each of the ten numbers, counted, and runs compared with one another."""
+"""Counting right answers over every image with each of the ten numbers, and comparing runs."""

@@ -29,7 +29,7 @@ def speedrun(
     run_dir: Path | None = None,
     notify: Callable[[str], None] = lambda _: None,
 ) -> Run:
-    """Train in about a second on the processor, evaluate on all test pairs, and leave a run folder.
+    """Train for 1.5 seconds on the processor, evaluate on all test pairs, and leave a run folder.
 
     The weights depend on the seed, the images and the processor's precision: not on the number of threads.
     A stopped speedrun is not resumed: the folder is written once training has ended.

@@ -26,9 +26,9 @@ class TrainConfig:
     recipe: Mapping[str, str | float] = field(default_factory=dict)  # settings that differ: {"epochs": 3}
     seed: int = 0  # of the weights, the order of the images, the numbers and the augmentation
     dataset: DatasetName = "auto"  # MNIST, else the bundled digits
-    data_dir: Path | None = None  # folder of the four MNIST files, if not the usual places
+    data_dir: Path | str | None = None  # folder of the four MNIST files, if not the usual places
     precision: Precision | Literal["auto"] = "auto"  # of the encoder; auto: the quicker one on this device
-    run_dir: Path | None = None  # new or empty; by default a new folder below runs/
+    run_dir: Path | str | None = None  # new or empty; by default a new folder below runs/
     devices: int = 1  # processes that train together on each node, one a device
     nodes: int = 1  # machines that train together; something must start a process on each
     ensemble_size: int = 1  # networks that answer together, with the seeds seed, seed + 1, ...

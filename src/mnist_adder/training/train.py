@@ -70,7 +70,7 @@ def train(
     data = load_images(config.dataset, config.data_dir, notify)
     run_config = config.to_run_config(data)
     check_processes(config.devices, config.nodes, run_config.recipe.batch_size)
-    folder = config.run_dir or new_folder(config.preset or config.model, config.seed)
+    folder = Path(config.run_dir or new_folder(config.preset or config.model, config.seed))
     with locked(folder):
         run = Run.create(folder, run_config) if is_rank_zero() else Run(folder, run_config)
         if is_rank_zero():
@@ -83,7 +83,7 @@ def train(
 def resume(
     folder: Path,
     *,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     notify: Notify = lambda _: None,
     callbacks: MakeCallbacks = tuple,
 ) -> Run:
@@ -117,27 +117,30 @@ def train_or_resume(config: TrainConfig, *, notify: Notify, callbacks: MakeCallb
         RunError: the run that is there was trained otherwise than asked for now, or as for :func:`train`.
     """
     assert config.run_dir is not None
-    if not (config.run_dir / "config.json").exists():
+    folder = Path(config.run_dir)
+    if not (folder / "config.json").exists():
         return train(config, notify=notify, callbacks=callbacks)
-    found = load_run(config.run_dir).config
+    found = load_run(folder).config
     same = (found.model, found.preset, found.seed) == (config.model, config.preset, config.seed)
     same = same and config.dataset in ("auto", found.dataset)
     if not same or found.recipe.replaced(config.recipe) != found.recipe:
         raise RunError(
-            f"{config.run_dir} was trained otherwise: {found.model} on {found.dataset}, seed {found.seed}, "
+            f"{folder} was trained otherwise: {found.model} on {found.dataset}, seed {found.seed}, "
             f"{found.recipe.epochs} epochs. Name another folder."
         )
-    return resume(config.run_dir, data_dir=config.data_dir, notify=notify, callbacks=callbacks)
+    return resume(folder, data_dir=config.data_dir, notify=notify, callbacks=callbacks)
 
 
-def _fit(run: Run, data: DigitImages, data_dir: Path | None, notify: Notify, callbacks: MakeCallbacks) -> Run:
+def _fit(
+    run: Run, data: DigitImages, data_dir: Path | str | None, notify: Notify, callbacks: MakeCallbacks
+) -> Run:
     if run.config.ensemble_size == 1:
         return fit_run(run, data, callbacks())
     return _fit_ensemble(run, data, data_dir, notify, callbacks)
 
 
 def _fit_ensemble(
-    run: Run, data: DigitImages, data_dir: Path | None, notify: Notify, callbacks: MakeCallbacks
+    run: Run, data: DigitImages, data_dir: Path | str | None, notify: Notify, callbacks: MakeCallbacks
 ) -> Run:
     """Train each member in a run of its own, then join them in one model."""
     config, members = run.config, []
