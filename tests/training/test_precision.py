@@ -9,7 +9,6 @@ import sys
 from typing import get_args
 
 import pytest
-import torch
 
 from mnist_adder import environment
 from mnist_adder.data import load_images
@@ -18,7 +17,6 @@ from mnist_adder.reproduce import train_command
 from mnist_adder.runs import Run
 from mnist_adder.training.config import TrainConfig
 
-CPU = torch.device("cpu")
 SHOW = """
 import torch
 from mnist_adder import environment
@@ -33,7 +31,8 @@ def test_a_named_precision_is_what_the_run_uses(precision: Precision) -> None:
 
 
 def test_without_a_name_it_is_the_quicker_one() -> None:
-    assert TrainConfig().precision_on(CPU) == environment.best_precision(CPU)
+    best = environment.best_precision(environment.best_device())
+    assert TrainConfig().to_run_config(load_images("digits")).precision == best
 
 
 @pytest.mark.parametrize("limit", [{"ONEDNN_MAX_CPU_ISA": "AVX2"}, {"ATEN_CPU_CAPABILITY": "avx2"}])

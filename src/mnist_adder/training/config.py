@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import torch
 
@@ -27,7 +26,7 @@ class TrainConfig:
     seed: int = 0  # of the weights, the order of the images, the numbers and the augmentation
     dataset: DatasetName = "auto"  # MNIST, else the bundled digits
     data_dir: Path | str | None = None  # folder of the four MNIST files, if not the usual places
-    precision: Precision | Literal["auto"] = "auto"  # of the encoder; auto: the quicker one on this device
+    precision: Precision | None = None  # of the encoder, if not the quicker one on this device
     run_dir: Path | str | None = None  # new or empty; by default a new folder below runs/
     devices: int = 1  # processes that train together on each node, one a device
     nodes: int = 1  # machines that train together; something must start a process on each
@@ -41,10 +40,6 @@ class TrainConfig:
         """
         return models.recipe_of(self.model, self.preset).scaled_to(images).replaced(self.recipe)
 
-    def precision_on(self, device: torch.device) -> Precision:
-        """What the encoder runs in on a device."""
-        return environment.best_precision(device) if self.precision == "auto" else self.precision
-
     def to_run_config(self, data: DigitImages) -> RunConfig:
         """This training on these images and on this machine, as a run's config.json records it."""
         device = environment.best_device()
@@ -57,7 +52,7 @@ class TrainConfig:
             dataset=data.dataset,
             data_sha256=data.sha256,
             device=environment.describe_device(device),
-            precision=self.precision_on(device),
+            precision=self.precision or environment.best_precision(device),
             devices=self.devices,
             nodes=self.nodes,
             threads=torch.get_num_threads(),

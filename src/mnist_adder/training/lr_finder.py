@@ -151,7 +151,7 @@ class Learner:
         self.module = AdderModule(model, recipe).to(self.device).train()
         self.optimizer = make_optimizer(model, recipe)
         self.batches = _endless(make_train_loader(data, recipe, seed=config.seed, device=self.device))
-        self.rounds = config.precision_on(self.device) == "bf16-mixed"
+        self.rounds = (config.precision or environment.best_precision(self.device)) == "bf16-mixed"
 
     def step(self, rate: float) -> float:
         """Learn from the next batch at this rate; returns the digit's loss before, infinite if any is."""
