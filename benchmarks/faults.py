@@ -21,7 +21,7 @@ from mnist_adder import environment
 from mnist_adder.safe_io import write_json
 
 ROOT = Path(__file__).parent.parent
-TESTS = ROOT / "tests"
+TESTS = ROOT / "tests" / "hardening"
 RESULTS = ROOT / "results" / "faults.json"
 
 

@@ -1,7 +1,7 @@
 """What all tests share: the data they run on, and the rule that nothing is skipped in CI.
 
 ``data`` is real MNIST where ``MNIST_ADDER_DATA`` names its folder, else the bundled digits; tests that
-take it pass with either. ``faults`` counts attempts to break things. Tests marked ``mnist`` need the real
+take it pass with either. Tests marked ``mnist`` need the real
 files. Tests marked ``gpu`` are left out altogether where there is no CUDA device. With ``CI=true`` any test
 that is skipped has failed.
 """
@@ -21,7 +21,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from tests.attempts import faults as faults
 
 from mnist_adder.data import DigitImages, load_images
 from mnist_adder.runs import Run

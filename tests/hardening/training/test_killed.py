@@ -10,9 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.attempts import Faults
 from tests.cli.conftest import RunCLI
-from tests.cli.conftest import run_cli as run_cli
+from tests.hardening.attempts import Faults
 from tests.training.commands import Command, assert_same_end
 
 from mnist_adder.runs import load_run

@@ -1,6 +1,6 @@
 """Mirrors that send what no server should: the next one serves, or the error is one line, and soon.
 
-``test_download`` has those that are merely down, gone or behind a login page.
+``tests/data/test_download.py`` has those that are merely down, gone or behind a login page.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.attempts import Faults
+from tests.hardening.attempts import Faults
 
 from mnist_adder.data import download, load_images
 from mnist_adder.data.mnist import Manifest

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.attempts import Faults
+from tests.hardening.attempts import Faults
 
 import mnist_adder
 from mnist_adder import cli
 from mnist_adder.runs import Run
 
 SOURCE = Path(mnist_adder.__file__).parent
-FIVE = Path(__file__).parent.parent / "examples" / "five.png"
+FIVE = Path(__file__).parents[2] / "examples" / "five.png"
 Ask = Callable[..., str]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save
-from tests.attempts import Faults
+from tests.hardening.attempts import Faults
 
 from mnist_adder.errors import MnistAdderError, RunError
 from mnist_adder.inference import Predictor

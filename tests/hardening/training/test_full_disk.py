@@ -16,9 +16,8 @@ from pathlib import Path
 
 import lightning as L
 import pytest
-from tests.attempts import Faults
 from tests.cli.conftest import RunCLI
-from tests.cli.conftest import run_cli as run_cli
+from tests.hardening.attempts import Faults
 from tests.training.commands import assert_same_end
 
 from mnist_adder.errors import RunError
