@@ -2,8 +2,8 @@
 
 ``data`` is real MNIST where ``MNIST_ADDER_DATA`` names its folder, else the bundled digits; tests that
 take it pass with either. Tests marked ``mnist`` need the real
-files. Tests marked ``gpu`` are left out altogether where there is no CUDA device. With ``CI=true`` any test
-that is skipped has failed.
+files. Tests marked ``gpu`` are left out altogether where there is no CUDA device, and those marked ``pinned``
+by `make newest`. With ``CI=true`` any test that is skipped has failed.
 """
 
 from __future__ import annotations

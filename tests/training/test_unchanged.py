@@ -20,14 +20,17 @@ RECORDED = json.loads((Path(__file__).parent / "unchanged.json").read_text())
 ROOT = Path(__file__).parents[2]
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 
-pytestmark = pytest.mark.skipif(
-    platform.machine() not in ("x86_64", "AMD64")
-    or any(
-        metadata.version(name).partition("+")[0] != RECORDED["versions"][name]
-        for name in RECORDED["versions"]
+pytestmark = [
+    pytest.mark.pinned,
+    pytest.mark.skipif(
+        platform.machine() not in ("x86_64", "AMD64")
+        or any(
+            metadata.version(name).partition("+")[0] != RECORDED["versions"][name]
+            for name in RECORDED["versions"]
+        ),
+        reason=f"the bits are those of {RECORDED['versions']} on x86-64",
     ),
-    reason=f"the bits are those of {RECORDED['versions']} on x86-64",
-)
+]
 
 
 def digests(kind: str) -> dict[str, str]:
