@@ -1,8 +1,8 @@
 """Attempts to break things, counted: the fixture ``faults``.
 
-A test makes each attempt inside ``with faults("what is done")``: if the product bears it, the block ends; if
-not, an assertion inside it fails and so does the test. The suite makes some of the attempts;
-``python benchmarks/faults.py`` makes all of them, in the same tests, and writes the figures to results/.
+A test makes each attempt inside ``with faults("what is done")``; where the product does not bear it, an
+assertion in that block fails, and so does the test. The suite makes some of the attempts;
+``python benchmarks/faults.py`` makes all of them, in the same tests, and writes their number to results/.
 """
 
 from __future__ import annotations
@@ -17,22 +17,20 @@ from pathlib import Path
 import pytest
 
 LOG_VARIABLE = "MNIST_ADDER_FAULTS"
-"""Environment variable: a file that gets a line of figures a test; where it is set, all attempts are made."""
+"""Environment variable: a file that gets a line a kind and test. Where it is set, all attempts are made."""
 
 
 class Faults:
-    """What was tried in a test, and what of it the product survived."""
+    """How many attempts of which kind a test has made."""
 
     def __init__(self) -> None:
-        self.tried: Counter[str] = Counter()
-        self.survived: Counter[str] = Counter()
+        self.made: Counter[str] = Counter()
 
     @contextmanager
     def __call__(self, kind: str) -> Iterator[None]:
-        """Count the block as one attempt, and as survived if it ends."""
-        self.tried[kind] += 1
+        """Count the block as an attempt once it has ended well."""
         yield
-        self.survived[kind] += 1
+        self.made[kind] += 1
 
     @staticmethod
     def times(everything: int, in_suite: int) -> range:
@@ -42,13 +40,11 @@ class Faults:
 
 @pytest.fixture
 def faults(request: pytest.FixtureRequest) -> Iterator[Faults]:
-    """A counter of attempts, whose figures are noted when the test ends."""
+    """A counter of attempts, which are noted when the test ends."""
     counted = Faults()
     yield counted
     if log := os.environ.get(LOG_VARIABLE):
         test = request.node.nodeid.partition("::")[0]
         with Path(log).open("a") as lines:
-            for kind, tried in counted.tried.items():
-                survived = counted.survived[kind]
-                line = {"file": test, "kind": kind, "tried": tried, "survived": survived}
-                lines.write(json.dumps(line) + "\n")
+            for kind, attempts in counted.made.items():
+                lines.write(json.dumps({"file": test, "kind": kind, "attempts": attempts}) + "\n")
