@@ -11,8 +11,10 @@ from __future__ import annotations
 import os
 
 # One thread, here and in the processes that tests start: on small data more of them are no quicker, and on a
-# busy machine they wait for each other a hundred times longer than they work. Set before torch is imported.
+# busy machine they wait for each other a hundred times longer than they work. Where a test asks for two, they
+# sleep while they wait. Set before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # As the package does; tests may start ONNX Runtime before it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 

@@ -81,8 +81,8 @@ def train_and_watch(folder: Path, *, devices: int, nodes: int) -> None:
 
 def environment(**variables: str | int) -> dict[str, str]:
     """This process's, where the tests can be imported, with more variables."""
-    root = str(Path(__file__).parents[2])
-    return {**os.environ, "PYTHONPATH": root, **{name: str(value) for name, value in variables.items()}}
+    path = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path, **{name: str(value) for name, value in variables.items()}}
 
 
 def run_together(*commands: tuple[list[str], dict[str, str]]) -> list[tuple[int, str, str]]:

@@ -20,12 +20,12 @@ SMALL = ("--dataset", "digits", "--epochs", "3", "--set", "weight_averaging=swa"
 EARLY = (
     "--dataset",
     "digits",
+    "--patience",
+    "2",
     "--set",
     "schedule=constant",
     "--set",
     "learning_rate=0.02",
-    "--patience",
-    "2",
 )
 ENSEMBLE = ("--ensemble", "2", "--dataset", "digits", "--epochs", "1")
 
@@ -81,8 +81,8 @@ def writes_one(folder: Path) -> bool:
     ("kind", "words", "times", "in_suite"),
     [
         ("kill -9 of a training, at a random moment", SMALL, 20, 1),
-        ("kill -9 of a training with --patience", EARLY, 5, 0),
-        ("kill -9 of an ensemble", ENSEMBLE, 5, 0),
+        ("kill -9 of a training with --patience", EARLY, 5, 1),
+        ("kill -9 of an ensemble", ENSEMBLE, 5, 1),
     ],
 )
 def test_a_killed_training_carries_on_to_the_same_end(
@@ -132,7 +132,7 @@ def comparison(folder: Path) -> list[str]:
 
 def test_a_killed_comparison_carries_on(run_cli: RunCLI, faults: Faults, tmp_path: Path) -> None:
     expected, chance = tmp_path / "whole", random.Random(0)
-    for attempt in faults.times(5, 0):
+    for attempt in faults.times(5, 1):
         with faults("kill -9 of a comparison"):
             folder = tmp_path / f"killed{attempt}"
             for _ in range(2):
@@ -150,7 +150,7 @@ def test_ctrl_c_at_any_moment_ends_cleanly_and_says_how_to_carry_on(
     whole: Whole, run_cli: RunCLI, faults: Faults, tmp_path: Path
 ) -> None:
     chance = random.Random(2)
-    for attempt in faults.times(20, 0):  # one is in tests/cli
+    for attempt in faults.times(20, 1):
         with faults("Ctrl-C at a random moment of a training"):
             expected, seconds = whole(*SMALL)
             folder = tmp_path / f"stopped{attempt}"
@@ -179,19 +179,11 @@ def test_a_second_start_on_a_run_in_use_is_refused_until_its_process_is_gone(
     while not (folder / "checkpoints" / "last.ckpt").exists():
         assert command.process.is_alive(), command.said
     before = load_run(folder).config
+    same = ["--dataset", "digits"]
     for words in (
-        ["train", "--dataset", "digits", "--run-dir", str(folder)],
+        ["train", *same, "--run-dir", str(folder)],
         ["train", "--resume", str(folder)],
-        [
-            "compare",
-            "exact-sum",
-            "--dataset",
-            "digits",
-            "--epochs-scale",
-            "125",
-            "--runs-dir",
-            str(tmp_path / "runs"),
-        ],
+        ["compare", "exact-sum", *same, "--epochs-scale", "125", "--runs-dir", str(folder.parent)],
     ):
         with faults("a second start on a run in use"):
             code, out, err = run_cli(*words)
