@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PICTURES := accuracy loss learning-rate network samples mistakes
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
 TOOLS := $(VENV)/tools
+# A file's tests stay together, so that what they share is made once; tests/conftest.py says which go first.
+PYTEST := python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 NEWEST := .venv-newest
 # The lists hold all that is needed, so pip looks for nothing else; it refuses a file whose hash is not in them.
 PIP := python -m pip --disable-pip-version-check install --quiet --no-deps
@@ -36,7 +38,7 @@ train: $(VENV)/run-ready
 	@$(BIN)/mnist-adder train $(ARGS)
 
 test: check browser office
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/$(PYTEST)
 
 # Programs of the system that tests use: $(call program,its commands,what is tested,its name,its package).
 # Root gets what is missing; anybody else is told what is skipped. In CI nothing is.
@@ -65,7 +67,7 @@ newest: browser office
 	@$(PYTHON) -m venv $(NEWEST)
 	@$(HAS_GPU) >/dev/null 2>&1 || export PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu; \
 	  $(NEWEST)/bin/python -m pip --disable-pip-version-check install --quiet -e '.[all,dev]'
-	@$(NEWEST)/bin/python -m pytest -n auto -m "not pinned"
+	@$(NEWEST)/bin/$(PYTEST) -m "not pinned"
 
 check: $(VENV)/test-ready
 	@$(BIN)/ruff check .

@@ -27,6 +27,25 @@ from hypothesis import settings
 from mnist_adder.data import DigitImages, load_images
 from mnist_adder.runs import Run
 
+ROOT = Path(__file__).parent.parent
+# The files that take longest, the longest first: they run while the many short ones follow.
+LONGEST = [
+    "tests/notebooks/test_mnist_adder.py",
+    "tests/test_readme.py",
+    "tests/training/test_train.py",
+    "tests/hardening/training/test_killed.py",
+    "tests/reports/test_report.py",
+    "tests/serving/page/test_page.py",
+    "tests/training/test_distributed.py",
+    "tests/training/test_unchanged.py",
+    "tests/training/test_determinism.py",
+    "tests/inference/test_export.py",
+    "tests/serving/page/test_page_pictures.py",
+    "tests/worksheet/test_recalculated.py",
+    "tests/examples/test_adder.py",
+    "tests/training/test_lr_finder.py",
+    "tests/hardening/training/test_full_disk.py",
+]
 HAS_MNIST = bool(os.environ.get("MNIST_ADDER_DATA"))
 IN_CI = os.environ.get("CI", "").lower() == "true"
 
@@ -61,6 +80,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("mnist"):
                 item.add_marker(pytest.mark.skip(reason=reason))
+    places = {file: place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.relative_to(ROOT).as_posix(), len(places)))
     on_gpu = [item for item in items if item.get_closest_marker("gpu")]
     if on_gpu and not _has_cuda():
         config.hook.pytest_deselected(items=on_gpu)
