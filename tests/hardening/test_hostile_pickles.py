@@ -195,10 +195,10 @@ def test_no_line_of_the_source_unpickles_or_runs_what_it_reads(path: Path) -> No
     ],
 )
 def test_a_line_that_does_would_be_seen(line: str) -> None:
-    assert unsafe(f"def f():\n    {line}\n") == [line]
+    (found,) = unsafe(f"def f():\n    {line}\n")
+    assert line.startswith(found)
 
 
 def test_what_is_safe_is_let_pass() -> None:
-    assert (
-        unsafe("import pickle\ntorch.load(path, weights_only=True)\nexcept_ = pickle.UnpicklingError") == []
-    )
+    lines = ["import pickle", "torch.load(path, weights_only=True)", "error = pickle.UnpicklingError"]
+    assert unsafe("\n".join(lines)) == []
