@@ -97,7 +97,8 @@ def test_all_images_are_trained_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])
 def test_every_optimizer_learns(optimizer: str, tmp_path: Path) -> None:
     rate = {"adamw": 0.01, "sgd": 0.1, "muon": 0.05}[optimizer]
-    run = quick(tmp_path / "run", "exact-sum", optimizer=optimizer, learning_rate=rate, epochs=5)
+    settings: dict[str, Any] = {"optimizer": optimizer, "learning_rate": rate, "batch_size": 32, "epochs": 3}
+    run = quick(tmp_path / "run", "exact-sum", **settings)
     assert run.results["joint_accuracy"] > 0.5
 
 

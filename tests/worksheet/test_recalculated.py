@@ -80,7 +80,9 @@ def small_network(one: Calculated, sheets: Sheets, rate: Cell) -> dict[str, torc
 
 
 def assert_network(one: Calculated, rows: Sequence[Row], expected: dict[str, torch.Tensor]) -> None:
-    for name, _ in COLUMNS:
+    names = [name for name, _ in COLUMNS]
+    assert expected.keys() <= set(names)
+    for name in names:
         if name in expected:
             assert_close(one.numbers([row[name] for row in rows]), expected[name], name)
 
