@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -162,20 +160,6 @@ def test_a_taken_folder_is_refused_before_training(trained_run: Run) -> None:
 def test_batches_that_devices_cannot_share_are_refused() -> None:
     with pytest.raises(RunError, match="3 devices cannot share batches of 32 evenly"):
         train(TrainConfig(model="exact-sum", dataset="digits", devices=3))
-
-
-def test_two_processes_train_one_run(tmp_path: Path) -> None:
-    folder = tmp_path / "two"
-    command = [sys.executable, "-m", "mnist_adder", "train", "exact-sum", "--dataset", "digits"]
-    command += ["--epochs", "2", "--set", "batch_size=64", "--devices", "2", "--run-dir", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Run folder:") == 1
-    run = load_run(folder)
-    assert run.config.devices == 2
-    assert len(run.metrics) == 2
-    assert run.results["pairs"] == 3_600
-    assert run.results["joint_accuracy"] > 0.8
 
 
 class StopAfter(L.Callback):
