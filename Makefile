@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 PICTURES := accuracy loss learning-rate network samples mistakes
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
 TOOLS := $(VENV)/tools
+# A file's tests stay together, so that what they share is made once; tests/conftest.py says which go first.
+PYTEST := python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+NEWEST := .venv-newest
 # The lists hold all that is needed, so pip looks for nothing else; it refuses a file whose hash is not in them.
 PIP := python -m pip --disable-pip-version-check install --quiet --no-deps
 PINNED := --require-hashes -r
@@ -17,11 +20,12 @@ CUDA_BUILD := $(BIN)/python -c 'import sys; from importlib.metadata import requi
 # As the package itself does, for scripts that start ONNX Runtime before it.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: help train test check browser office results records tables map pins audit clean
+.PHONY: help train test check newest browser office results records tables map pins audit clean
 help:
 	@echo "make train   set up, train our model on MNIST, print what it reached"
 	@echo "make test    set up, then lint, types and the whole test suite"
 	@echo "make check   lint and types alone"
+	@echo "make newest  the test suite with the newest versions of all dependencies instead of the pinned ones"
 	@echo "make results train all six models with three seeds, renew results/, pictures and tables (an hour)"
 	@echo "make records measure speed, accuracy, size, inference and growth anew, with nothing else running (two hours)"
 	@echo "make tables  rebuild the tables of README and docs from results/"
@@ -34,15 +38,20 @@ train: $(VENV)/run-ready
 	@$(BIN)/mnist-adder train $(ARGS)
 
 test: check browser office
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/$(PYTEST)
 
-# Programs of the system that tests use: $(call program,its commands,what is tested,its name,its package)
+# Programs of the system that tests use: $(call program,its commands,what is tested,its name,its package).
+# Root gets what is missing; anybody else is told what is skipped. In CI nothing is.
 define program
 @for name in $(1); do command -v $$name >/dev/null && exit 0; done; \
-  echo "Installing $(4), for the tests of the $(2) ..." >&2; \
-  if [ "$$(id -u)" = 0 ]; then sudo=; else sudo="sudo -n"; fi; \
-  { $$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends $(4); } >$(VENV)/$(4).log 2>&1 || { \
-    echo "make: the tests of the $(2) need $(3), which could not be installed (why: $(VENV)/$(4).log). Install it: sudo apt-get install $(4)" >&2; exit 1; }
+  if [ "$$(id -u)" = 0 ]; then \
+    echo "Installing $(3), for the tests of the $(2) ..." >&2; \
+    { apt-get update && apt-get install -y --no-install-recommends $(4); } >$(VENV)/$(4).log 2>&1 && exit 0; \
+    why=" and could not be installed (why: $(VENV)/$(4).log)"; \
+  fi; \
+  missing="$(3) is not here$$why. Install it: apt-get install $(4), as root"; \
+  if [ "$$CI" = true ]; then echo "make: the tests of the $(2) cannot be run: $$missing" >&2; exit 1; fi; \
+  echo "make: the tests of the $(2) are skipped: $$missing" >&2
 endef
 
 browser: $(VENV)/test-ready
@@ -50,6 +59,15 @@ browser: $(VENV)/test-ready
 
 office: $(VENV)/test-ready
 	$(call program,soffice libreoffice,worksheet,LibreOffice,libreoffice-calc)
+
+# What an install without pins brings today, in an environment of its own. The index of packages has torch for
+# CUDA alone on Linux, so without a GPU PyTorch's own index is asked for the CPU build as well.
+newest: browser office
+	@rm -rf $(NEWEST)
+	@$(PYTHON) -m venv $(NEWEST)
+	@$(HAS_GPU) >/dev/null 2>&1 || export PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu; \
+	  $(NEWEST)/bin/python -m pip --disable-pip-version-check install --quiet -e '.[all,dev]'
+	@$(NEWEST)/bin/$(PYTEST) -m "not pinned"
 
 check: $(VENV)/test-ready
 	@$(BIN)/ruff check .
@@ -116,4 +134,4 @@ $(VENV)/tools-ready: $(VENV)/run-ready requirements/tools.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(NEWEST) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,9 +1,9 @@
 """What all tests share: the data they run on, and the rule that nothing is skipped in CI.
 
 ``data`` is real MNIST where ``MNIST_ADDER_DATA`` names its folder, else the bundled digits; tests that
-take it pass with either. ``faults`` counts attempts to break things. Tests marked ``mnist`` need the real
-files. Tests marked ``gpu`` are left out altogether where there is no CUDA device. With ``CI=true`` any test
-that is skipped has failed.
+take it pass with either. Tests marked ``mnist`` need the real
+files. Tests marked ``gpu`` are left out altogether where there is no CUDA device, and those marked ``pinned``
+by `make newest`. With ``CI=true`` any test that is skipped has failed.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from __future__ import annotations
 import os
 
 # One thread, here and in the processes that tests start: on small data more of them are no quicker, and on a
-# busy machine they wait for each other a hundred times longer than they work. Set before torch is imported.
+# busy machine they wait for each other a hundred times longer than they work. Where a test asks for two, they
+# sleep while they wait. Set before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # As the package does; tests may start ONNX Runtime before it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
@@ -21,11 +23,29 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from tests.attempts import faults as faults
 
 from mnist_adder.data import DigitImages, load_images
 from mnist_adder.runs import Run
 
+ROOT = Path(__file__).parent.parent
+# The files that take longest, the longest first: they run while the many short ones follow.
+LONGEST = [
+    "tests/notebooks/test_mnist_adder.py",
+    "tests/test_readme.py",
+    "tests/training/test_train.py",
+    "tests/hardening/training/test_killed.py",
+    "tests/reports/test_report.py",
+    "tests/serving/page/test_page.py",
+    "tests/training/test_distributed.py",
+    "tests/training/test_unchanged.py",
+    "tests/training/test_determinism.py",
+    "tests/inference/test_export.py",
+    "tests/serving/page/test_page_pictures.py",
+    "tests/worksheet/test_recalculated.py",
+    "tests/examples/test_adder.py",
+    "tests/training/test_lr_finder.py",
+    "tests/hardening/training/test_full_disk.py",
+]
 HAS_MNIST = bool(os.environ.get("MNIST_ADDER_DATA"))
 IN_CI = os.environ.get("CI", "").lower() == "true"
 
@@ -60,6 +80,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("mnist"):
                 item.add_marker(pytest.mark.skip(reason=reason))
+    places = {file: place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.relative_to(ROOT).as_posix(), len(places)))
     on_gpu = [item for item in items if item.get_closest_marker("gpu")]
     if on_gpu and not _has_cuda():
         config.hook.pytest_deselected(items=on_gpu)

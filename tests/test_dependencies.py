@@ -248,6 +248,7 @@ def test_every_pin_has_hashes(name: str) -> None:
         assert len(set(hashes)) == len(hashes), first
 
 
+@pytest.mark.pinned
 def test_pins_are_what_a_fresh_environment_needs_and_nothing_else() -> None:
     lists = ["run", "cuda"] if "nvidia" in str(metadata.requires("torch")) else ["run"]
     here, everything = pins(*lists), pins(*lists, "test")

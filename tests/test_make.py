@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tests.conftest import LONGEST
 
 ROOT = Path(__file__).parent.parent
 
@@ -92,9 +93,26 @@ def test_a_package_is_installed_only_if_it_is_the_one_whose_hash_is_listed(check
 
 
 def test_nothing_but_this_checkout_is_installed_without_hashes() -> None:
-    calls = re.findall(r"\$\(PIP\) ([^>&;]+)", (ROOT / "Makefile").read_text())
+    text = (ROOT / "Makefile").read_text()
+    calls = re.findall(r"\$\(PIP\) ([^>&;]+)", text)
     lists = [f"$(PINNED) requirements/{name}.txt" for name in ("cpu", "run", "cuda", "test", "tools")]
     assert sorted(call.strip() for call in calls) == sorted(["--no-build-isolation -e .", *lists])
+    (unpinned,) = re.findall(r"(\S+) -m pip ", text.replace("PIP := python -m pip ", ""))
+    assert unpinned == "$(NEWEST)/bin/python"
+
+
+def test_the_newest_versions_go_into_an_environment_of_their_own(checkout: Path) -> None:
+    (checkout / ".venv").mkdir()
+    for stamp in ("run-ready", "test-ready"):
+        (checkout / ".venv" / stamp).touch()
+    done = make(checkout, "newest", "--dry-run")
+    assert done.returncode == 0
+    (installs,) = (line for line in done.stdout.splitlines() if "-m pip" in line)
+    assert ".venv-newest/bin/python -m pip" in installs
+    assert installs.endswith("install --quiet -e '.[all,dev]'")
+    (suite,) = (line for line in done.stdout.splitlines() if "-m pytest" in line)
+    assert suite.startswith(".venv-newest/bin/python -m pytest -n auto ")
+    assert suite.endswith(' -m "not pinned"')
 
 
 @pytest.mark.parametrize(
@@ -125,16 +143,76 @@ def test_help_names_the_two_commands(checkout: Path) -> None:
     assert "make test" in done.stdout
 
 
-@pytest.mark.parametrize(("target", "name"), [("browser", "Chromium"), ("office", "LibreOffice")])
-def test_a_program_that_cannot_be_installed(checkout: Path, target: str, name: str) -> None:
-    tools, venv = checkout / "bin", checkout / ".venv"
-    tools.mkdir()
-    venv.mkdir()
-    for tool in ("sh", "id", "make"):
-        (tools / tool).symlink_to(shutil.which(tool) or tool)
-    (tools / "apt-get").write_text("#!/bin/sh\nexit 1\n")
-    (tools / "apt-get").chmod(0o755)
+PROGRAMS = pytest.mark.parametrize(
+    ("target", "program", "name"),
+    [("browser", "chromium", "Chromium"), ("office", "soffice", "LibreOffice")],
+)
+
+
+@pytest.fixture
+def tools(checkout: Path) -> Path:
+    """The folder of all programs that make finds, with a sudo that nobody may call."""
+    folder = checkout / "bin"
+    folder.mkdir()
+    for tool in ("sh", "make"):
+        (folder / tool).symlink_to(shutil.which(tool) or tool)
+    write_program(folder / "sudo", "echo sudo was called >&2; exit 1")
+    (checkout / ".venv").mkdir()
     for stamp in ("run-ready", "test-ready"):
-        (venv / stamp).touch()
-    (line,) = complaints(make(checkout, target, PATH=str(tools)))
-    assert f"need {name}" in line
+        (checkout / ".venv" / stamp).touch()
+    return folder
+
+
+def write_program(path: Path, lines: str) -> None:
+    path.write_text(f"#!/bin/sh\n{lines}\n")
+    path.chmod(0o755)
+
+
+def make_with(tools: Path, target: str, *, user: int, ci: bool = False) -> subprocess.CompletedProcess[str]:
+    """Make a target as a user of this number."""
+    write_program(tools / "id", f"echo {user}")
+    done = make(tools.parent, target, PATH=str(tools), CI="true" if ci else "")
+    assert "sudo was called" not in done.stderr
+    return done
+
+
+@PROGRAMS
+def test_root_gets_a_program_that_is_missing(tools: Path, target: str, program: str, name: str) -> None:
+    install = f'[ "$1" = update ] || {{ echo "$*" > {tools}/asked; echo > {tools}/{program}; }}'
+    write_program(tools / "apt-get", install)
+    done = make_with(tools, target, user=0, ci=True)
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"Installing {name}, for the tests of the ")
+    assert (tools / "asked").read_text().startswith("install -y --no-install-recommends ")
+
+
+@PROGRAMS
+def test_a_program_that_is_here_is_not_installed(tools: Path, target: str, program: str, name: str) -> None:
+    write_program(tools / program, "exit 0")
+    write_program(tools / "apt-get", f"echo > {tools}/asked")
+    done = make_with(tools, target, user=0, ci=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (tools / "asked").exists()
+
+
+@PROGRAMS
+@pytest.mark.parametrize("user", [0, 1000])
+def test_without_a_program_its_tests_are_skipped_but_not_in_ci(
+    tools: Path, target: str, program: str, name: str, user: int
+) -> None:
+    write_program(tools / "apt-get", f"echo > {tools}/asked; exit 1")
+    done = make_with(tools, target, user=user)
+    assert done.returncode == 0
+    assert len(done.stderr.splitlines()) == (2 if user == 0 else 1)
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("make: the tests of the ")
+    assert f" are skipped: {name} is not here" in line
+    assert "Install it: apt-get install " in line
+    assert ("could not be installed (why: .venv/" in line) is (user == 0)
+    (line,) = complaints(make_with(tools, target, user=user, ci=True))
+    assert f" cannot be run: {name} is not here" in line
+    assert (tools / "asked").exists() is (user == 0)
+
+
+def test_the_files_that_are_started_first_are_there() -> None:
+    assert [file for file in LONGEST if not (ROOT / file).is_file()] == []

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.attempts import Faults
 
 from mnist_adder import __version__, models
 from mnist_adder.cli.app import DEFAULT_MODEL
@@ -86,22 +84,3 @@ def test_the_module_and_the_installed_command_are_the_same() -> None:
     ):
         done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
         assert done.stdout == f"mnist-adder {__version__}\n"
-
-
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["models", "--json"]])
-def test_output_that_cannot_be_written_is_one_line(arguments: list[str], faults: Faults) -> None:
-    with faults("standard output on a full disk"), Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-m", "mnist_adder", *arguments]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-        assert done.returncode == 2
-        assert done.stderr == "mnist-adder: Output: No space left on device.\n"
-
-
-def test_a_reader_who_has_had_enough_hears_nothing(faults: Faults) -> None:
-    with faults("standard output into a closed pipe"):
-        reading, writing = os.pipe()
-        os.close(reading)
-        with os.fdopen(writing, "w") as closed:
-            command = [sys.executable, "-m", "mnist_adder", "--version"]
-            done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
-        assert done.stderr == ""

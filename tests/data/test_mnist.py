@@ -194,8 +194,15 @@ def test_reads_the_real_labels(mnist_folder: Path) -> None:
 def test_the_real_files_are_the_published_ones(mnist_folder: Path) -> None:
     for file in MNIST.files:
         path = mnist_folder / f"{file.name}.gz"
-        if path.exists():  # they may lie there unpacked
-            content = path.read_bytes()
-            assert len(content) == file.packed_bytes
-            assert hashlib.sha256(gzip.decompress(content)).hexdigest() == file.sha256
+        if path.exists():
+            packed = path.read_bytes()
+            assert len(packed) == file.packed_bytes
+            content = gzip.decompress(packed)
+        else:
+            content = (mnist_folder / file.name).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == file.sha256
+
+
+def test_the_mirrors_are_folders_behind_tls() -> None:
+    assert len(MNIST.mirrors) == 2
     assert all(mirror.startswith("https://") and mirror.endswith("/") for mirror in MNIST.mirrors)

@@ -81,8 +81,8 @@ def train_and_watch(folder: Path, *, devices: int, nodes: int) -> None:
 
 def environment(**variables: str | int) -> dict[str, str]:
     """This process's, where the tests can be imported, with more variables."""
-    root = str(Path(__file__).parents[2])
-    return {**os.environ, "PYTHONPATH": root, **{name: str(value) for name, value in variables.items()}}
+    path = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path, **{name: str(value) for name, value in variables.items()}}
 
 
 def run_together(*commands: tuple[list[str], dict[str, str]]) -> list[tuple[int, str, str]]:
@@ -159,6 +159,11 @@ def check_as_with_one(folder: Path, alone: Alone) -> Run:
             assert sorted(one + other) == sorted(whole)
         right = sum(entry["right"][epoch] for entry in seen)
         assert row["train_joint_accuracy"] == pytest.approx(right / IMAGES_AN_EPOCH, abs=1e-6)
+    check_figures(run, expected)
+    return run
+
+
+def check_figures(run: Run, expected: Run) -> None:
     assert len(run.metrics) == len(expected.metrics) == 2
     for part in ("train", "validation"):  # batch normalisation and rounding differ
         accuracies = (r.metrics[-1][f"{part}_joint_accuracy"] for r in (run, expected))
@@ -166,7 +171,6 @@ def check_as_with_one(folder: Path, alone: Alone) -> Run:
     assert run.results["pairs"] == expected.results["pairs"] == 3_600
     assert expected.results["joint_accuracy"] > 0.9
     assert run.results["joint_accuracy"] == pytest.approx(expected.results["joint_accuracy"], abs=0.03)
-    return run
 
 
 def test_two_nodes_started_by_torchrun(tmp_path: Path, alone: Alone) -> None:
@@ -179,13 +183,18 @@ def test_two_nodes_started_by_torchrun(tmp_path: Path, alone: Alone) -> None:
     assert (run.config.devices, run.config.nodes) == (1, 2)
 
 
-def test_two_processes_started_by_lightning(tmp_path: Path, alone: Alone) -> None:
-    script, folder = tmp_path / "script.py", tmp_path / "out"
-    script.write_text(SCRIPT)
-    ((code, _, err),) = run_together(([sys.executable, str(script), str(folder), "2", "1"], environment()))
+def test_two_processes_started_by_lightning_train_one_run_and_one_speaks(
+    tmp_path: Path, alone: Alone
+) -> None:
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "mnist_adder", "train", "--dataset", "digits", "--devices", "2"]
+    command += [f"--set={name}={value}" for name, value in SETTINGS.items()]
+    ((code, out, err),) = run_together(([*command, "--run-dir", str(folder)], environment()))
     assert code == 0, err
-    run = check_as_with_one(folder, alone)
+    assert out.count("Run folder:") == 1
+    run = load_run(folder)
     assert (run.config.devices, run.config.nodes) == (2, 1)
+    check_figures(run, alone[0])
 
 
 def test_two_tasks_started_by_slurm_write_one_run_and_one_speaks(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Prints digests of what training and the packaged weights compute, as JSON, for test_unchanged.
 
-``python -m tests.training.unchanged weights`` or ``... answers``, with the environment that test_unchanged
-sets.
+``python -m tests.training.unchanged weights answers``, or one of them, with the environment that
+test_unchanged sets.
 """
 
 from __future__ import annotations
@@ -96,4 +96,5 @@ def answers() -> dict[str, str]:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     assert environment.best_precision(torch.device("cpu")) == "32-true", "the digests are those of float32"
-    print(json.dumps({"weights": weights, "answers": answers}[sys.argv[1]](), indent=2))
+    kinds = {"weights": weights, "answers": answers}
+    print(json.dumps({kind: kinds[kind]() for kind in sys.argv[1:]}, indent=2))

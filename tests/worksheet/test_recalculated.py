@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import pytest
 import torch
@@ -79,7 +80,9 @@ def small_network(one: Calculated, sheets: Sheets, rate: Cell) -> dict[str, torc
 
 
 def assert_network(one: Calculated, rows: Sequence[Row], expected: dict[str, torch.Tensor]) -> None:
-    for name, _ in COLUMNS:
+    names = [name for name, _ in COLUMNS]
+    assert expected.keys() <= set(names)
+    for name in names:
         if name in expected:
             assert_close(one.numbers([row[name] for row in rows]), expected[name], name)
 
@@ -96,9 +99,10 @@ def test_every_formula_comes_to_its_stored_value(
     worksheet: Worksheet, read: Callable[[bytes], Values], calculated: dict[str, Calculated]
 ) -> None:
     stored, count = read(worksheet.content), 0
+    assert calculated["written"].values.keys() == stored.keys()
     for title, rows in calculated["written"].values.items():
-        for line, (left, right) in enumerate(zip(rows, stored[title], strict=False)):
-            for column, (found, expected) in enumerate(zip(left, right, strict=False)):
+        for line, (left, right) in enumerate(zip_longest(rows, stored[title], fillvalue=())):
+            for column, (found, expected) in enumerate(zip_longest(left, right)):
                 if isinstance(expected, int | float):
                     assert found == pytest.approx(expected, abs=TOLERANCE), (title, line, column)
                     count += 1

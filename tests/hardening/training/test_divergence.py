@@ -9,9 +9,8 @@ from pathlib import Path
 import lightning as L
 import pytest
 import torch
-from tests.attempts import Faults
 from tests.cli.conftest import RunCLI
-from tests.cli.conftest import run_cli as run_cli
+from tests.hardening.attempts import Faults
 
 from mnist_adder import models
 from mnist_adder.errors import DivergedError, ModelError

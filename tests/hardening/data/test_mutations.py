@@ -19,9 +19,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.attempts import Faults
 from tests.data.conftest import write_small
-from tests.data.mutations import (
+from tests.hardening.attempts import Faults
+from tests.hardening.data.mutations import (
     ALWAYS_HARMLESS,
     IMAGES,
     MUTATIONS,

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.attempts import Faults
+from tests.hardening.attempts import Faults
+from tests.hardening.serving.wire import answers, connect, converse, question, read_all, request
 from tests.serving.conftest import START, Service, start_service
-from tests.serving.wire import answers, connect, converse, question, read_all, request
 
 from mnist_adder.inference import Predictor
 from mnist_adder.serving import Limits

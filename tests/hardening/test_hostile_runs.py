@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save
-from tests.attempts import Faults
+from tests.hardening.attempts import Faults
 
 from mnist_adder.errors import MnistAdderError, RunError
 from mnist_adder.inference import Predictor
@@ -201,6 +201,7 @@ def test_weights_that_do_not_fit(folder: Path, faults: Faults) -> None:
 def test_finite_weights_that_overflow(folder: Path, value: float, faults: Faults) -> None:
     path = folder / "model.safetensors"
     floats = {key: tensor for key, tensor in load(path.read_bytes()).items() if tensor.is_floating_point()}
+    refused = 0
     for name in floats:
         whole = path.read_bytes()
         with faults("weights that are finite, with answers that are not"):
@@ -212,7 +213,9 @@ def test_finite_weights_that_overflow(folder: Path, value: float, faults: Faults
             else:
                 said = "" if answers_are_finite(model) else "not finite"
             assert said == "" or "weights so large" in said
+            refused += said != ""
         path.write_bytes(whole)
+    assert refused > len(floats) // 2
 
 
 def answers_are_finite(model: Adder) -> bool:
@@ -227,6 +230,7 @@ def test_mutated_weights_are_refused_or_answer_in_finite_numbers(folder: Path, f
     path = folder / "model.safetensors"
     whole = path.read_bytes()
     header = int.from_bytes(whole[:8], "little") + 8
+    refused = answered = 0
     for attempt in faults.times(400, 60):
         random = np.random.default_rng(attempt)
         data = np.frombuffer(whole, np.uint8).copy()
@@ -238,21 +242,27 @@ def test_mutated_weights_are_refused_or_answer_in_finite_numbers(folder: Path, f
             try:
                 model = load_run(folder).load_model()
             except RunError:
-                continue
-            assert answers_are_finite(model)
+                refused += 1
+            else:
+                answered += 1
+                assert answers_are_finite(model)
+    assert refused > 10
+    assert answered > 10
 
 
 def test_examples_that_cannot_be_drawn(folder: Path, faults: Faults) -> None:
     path = folder / "examples.safetensors"
     whole = path.read_bytes()
-    for name, tensor in load(whole).items():
+    tensors = load(whole)
+    assert len(tensors) == 10
+    for name, tensor in tensors.items():
         other = torch.float64 if tensor.is_floating_point() else torch.float32
         wrong = [tensor[1:], tensor[:, None], tensor.to(other)]
         if tensor.dtype != torch.uint8:  # whose values are all right
             wrong += [torch.full_like(tensor, value) for value in (-1, 20)]
         for changed in wrong:
             with faults("examples of another shape, type or range"):
-                path.write_bytes(save({**load(whole), name: changed.contiguous()}))
+                path.write_bytes(save({**tensors, name: changed.contiguous()}))
                 with pytest.raises(RunError, match=rf"examples\.safetensors is damaged: {name[:6]}"):
                     report([load_run(folder)], folder.parent / "page")
 

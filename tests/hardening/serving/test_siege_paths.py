@@ -8,8 +8,8 @@ from itertools import product
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from tests.attempts import Faults
-from tests.serving.wire import (
+from tests.hardening.attempts import Faults
+from tests.hardening.serving.wire import (
     FORM,
     JSON,
     answers,

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
-from tests.attempts import Faults
-from tests.serving.wire import Question, connect, question, read_one
+from tests.hardening.attempts import Faults
+from tests.hardening.serving.wire import Question, connect, question, read_one
 
 from mnist_adder.inference import Predictor
 

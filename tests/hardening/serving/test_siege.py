@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from tests.attempts import Faults
-from tests.serving.wire import (
+from tests.hardening.attempts import Faults
+from tests.hardening.serving.wire import (
     JSON,
     Answer,
     answers,

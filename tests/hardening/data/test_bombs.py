@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.attempts import Faults
+from tests.hardening.attempts import Faults
 
 from mnist_adder.data.mnist import MNIST
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MEMORY = 320 * 2**20
 """What loading may take beside Python and its libraries: five times the largest file that is read."""
 

@@ -19,14 +19,14 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
-from tests.attempts import Faults
+from tests.hardening.attempts import Faults
 
 from mnist_adder.errors import RunError
 from mnist_adder.inference import Predictor
 from mnist_adder.inference.session import MEMORY_BYTES, append_checksum
 from mnist_adder.pretrained import pretrained_folder
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 STATUS = Path("/proc/self/status")
 WHOLE = (pretrained_folder("tiny") / "model.onnx").read_bytes()
 BODY = WHOLE[:-76]  # without its checksum
@@ -117,7 +117,8 @@ def test_what_is_made_to_do_harm_does_not_end_the_interpreter(folder: Path, faul
     for part in faults.times(20, 3):
         first = part * at_once
         code = (
-            "import sys; from pathlib import Path; from tests.inference import test_hostile_models as tests; "
+            "import sys; from pathlib import Path; "
+            "from tests.hardening.inference import test_hostile_models as tests; "
             f"tests.sealed_mutations({first}, {first + at_once}, Path(sys.argv[1]))"
         )
         command = [sys.executable, "-c", code, str(folder)]

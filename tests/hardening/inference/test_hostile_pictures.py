@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.attempts import Faults
-from tests.inference.bad_pictures import everything
+from tests.hardening.attempts import Faults
+from tests.hardening.inference.bad_pictures import everything
 from tests.inference.test_picture_refused import draw, save
 
 from mnist_adder import cli
 from mnist_adder.errors import PictureError
 from mnist_adder.inference import preprocess
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SECONDS = 2.0  # of the processor, for any one picture
 PEAK_BYTES = 500e6  # of the process that looks at all of them
 
@@ -65,7 +65,8 @@ def kind_of(path: Path) -> str:
 
 def test_one_process_looks_at_all_of_them_soon_and_in_little_memory(folder: Path, faults: Faults) -> None:
     code = (
-        "import sys; from pathlib import Path; from tests.inference import test_hostile_pictures as tests; "
+        "import sys; from pathlib import Path; "
+        "from tests.hardening.inference import test_hostile_pictures as tests; "
         "tests.eat(Path(sys.argv[1]))"
     )
     command = [sys.executable, "-W", "error", "-c", code, str(folder)]

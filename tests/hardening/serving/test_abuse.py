@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
     from tests.serving.conftest import Service
 
-FIVE = Path(__file__).parents[2] / "examples" / "five.png"
+FIVE = Path(__file__).parents[3] / "examples" / "five.png"
 
 CHECKS = [
     not_a_server_error,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.attempts import Faults
+from tests.hardening.attempts import Faults
 
 from mnist_adder.data import load_images
 from mnist_adder.data.mnist import MNIST, Manifest
@@ -24,7 +24,7 @@ from mnist_adder.errors import DataError
 if TYPE_CHECKING:
     from tests.data.conftest import Handler, Mirrors
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 Folder = tuple[Path, Manifest]
 AssertWhole = Callable[[], None]
 NAME = f"{MNIST.files[0].name}.gz"

@@ -16,9 +16,8 @@ from pathlib import Path
 
 import lightning as L
 import pytest
-from tests.attempts import Faults
 from tests.cli.conftest import RunCLI
-from tests.cli.conftest import run_cli as run_cli
+from tests.hardening.attempts import Faults
 from tests.training.commands import assert_same_end
 
 from mnist_adder.errors import RunError
@@ -88,6 +87,7 @@ def sizes(count: range) -> Iterator[int]:
 def test_training_on_a_full_disk_ends_in_one_line_and_carries_on_later(
     whole: Run, faults: Faults, tmp_path: Path
 ) -> None:
+    refused = 0
     for attempt, size in enumerate(sizes(faults.times(60, 3))):
         with faults("a disk that is full at some moment of a training"):
             folder, epoch, said = tmp_path / f"{attempt}", attempt % 3, ""
@@ -103,7 +103,9 @@ def test_training_on_a_full_disk_ends_in_one_line_and_carries_on_later(
                 assert not (folder / "results.json").exists()
                 assert (folder / "checkpoints" / "last.ckpt").exists() == (epoch > 0)
                 resume(folder)
+                refused += 1
             assert_same_end(folder, whole.folder)
+    assert refused > 1
 
 
 def test_an_ensemble_on_a_full_disk_carries_on_as_a_whole(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from tests.attempts import Faults
+from tests.hardening.attempts import Faults
 from tests.inference.test_picture_refused import BAD, SEEDS, chunk, draw, jpeg_with_segments, png, save
 
 Mask = NDArray[np.uint8]
