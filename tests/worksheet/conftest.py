@@ -100,8 +100,7 @@ def change_cells(workbook: bytes, numbers: Mapping[Cell, float]) -> bytes:
             content = old.read(entry).decode("latin-1")
             for cell, number in numbers.items():
                 if entry == f"xl/worksheets/sheet{titles.index(cell.sheet) + 1}.xml":
-                    place = cell.address.partition("!")[2]
-                    old_content = rf'(<c r="{place}"[^>]*>)(?:<f>[^<]*</f>)?<v>[^<]*'
+                    old_content = rf'(<c r="{cell.place}"[^>]*>)(?:<f>[^<]*</f>)?<v>[^<]*'
                     content, found = re.subn(old_content, rf"\g<1><v>{number!r}", content)
                     assert found == 1, cell.address
             new.writestr(entry, content.encode("latin-1"))
