@@ -9,8 +9,8 @@ onnx's reference evaluator, OpenCV, OpenVINO and ONNX Runtime all read alike; se
 from __future__ import annotations
 
 import copy
+import io
 import json
-import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ from mnist_adder.errors import ModelError, RunError
 from mnist_adder.inference.predictor import MODEL
 from mnist_adder.inference.session import INPUTS, OUTPUTS, append_checksum, open_session, run_session
 from mnist_adder.runs import load_run
-from mnist_adder.safe_io import write_bytes
+from mnist_adder.safe_io import in_short, write_bytes
 from mnist_adder.types import NUMBERS, SIDE
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def export_onnx(model: Adder, path: Path, *, metadata: Mapping[str, str]) -> Non
     network = _answering(model)
     if not all(bool(values.isfinite().all()) for values in network.state_dict().values()):
         raise ModelError(f"{model.name()} has weights that are not finite: lower its learning rate.")
-    content = _label(_trace(network, model.name()), metadata)
+    content = to_bytes(_trace(network, model.name()), metadata)
     try:
         _compare(network, content, model.name())
     except RunError as error:
@@ -136,7 +136,7 @@ def _answering(model: Adder) -> nn.Module:
 
 
 def _trace(network: nn.Module, name: str) -> Any:
-    """The network, with batch normalisation folded, as an ``onnx.ModelProto`` that torch writes."""
+    """The network as an ``onnx.ModelProto``, with batch normalisation folded and the promised shapes."""
     import onnx
     import torch
     from torch.onnx.errors import OnnxExporterError
@@ -146,36 +146,37 @@ def _trace(network: nn.Module, name: str) -> Any:
     folded = copy.deepcopy(network)
     fold_batch_norm(folded)
     example = (torch.zeros(2, 1, SIDE, SIDE), torch.tensor([0, 1]))
+    file = io.BytesIO()
     try:
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of the exporter itself
             warnings.filterwarnings("ignore", "Constant folding", UserWarning)  # of what pads an image
             torch.onnx.export(
                 folded,
                 example,
-                Path(folder) / MODEL,
+                file,
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=list(INPUTS),
                 output_names=list(OUTPUTS),
                 dynamic_axes={key: {0: "N"} for key in (*INPUTS, *OUTPUTS)},
             )
-            return onnx.load(Path(folder) / MODEL)
     except OnnxExporterError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"{name} cannot be written as ONNX: {reason}.") from None
-
-
-def _label(model: Any, metadata: Mapping[str, str]) -> bytes:
-    """The file's bytes, with the shapes that are promised, metadata and checksum."""
-    import onnx
-
-    for value in model.graph.output:  # tracing loses some widths
+        raise ModelError(f"{name} cannot be written as ONNX: {in_short(error)}.") from None
+    traced = onnx.load_from_string(file.getvalue())
+    for value in traced.graph.output:  # tracing loses some widths
         for axis, size in zip(value.type.tensor_type.shape.dim[1:], OUTPUTS[value.name][1], strict=True):
             axis.dim_value = size
     # OpenCV 4 cannot infer shapes behind a pooling once an input of fewer than three axes has a named one.
-    number = next(value for value in model.graph.input if value.name == "number")
+    number = next(value for value in traced.graph.input if value.name == "number")
     number.type.tensor_type.shape.dim[0].ClearField("dim_param")
+    return traced
+
+
+def to_bytes(model: Any, metadata: Mapping[str, str]) -> bytes:
+    """The file of an ``onnx.ModelProto``, with metadata and checksum."""
+    import onnx
+
     onnx.helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model)
     return append_checksum(model.SerializeToString(deterministic=True))

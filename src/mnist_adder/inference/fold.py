@@ -6,12 +6,11 @@ layer do as well: the exported file then has less to compute.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.utils import fuse_conv_bn_weights
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mnist_adder.models.layers import Repeated
 
@@ -64,15 +63,13 @@ def _fold(layers: Iterable[nn.Module]) -> list[nn.Module]:
     return folded
 
 
+def _fuse(layer: Any, norm: Any) -> Any:
+    """A copy of a convolution or linear layer that normalises as well; the layer may be in use elsewhere.
+
+    torch's fuse_linear_bn_eval fails on a normalisation without a scale; this one takes linear layers too.
+    """
+    return fuse_conv_bn_eval(layer, norm)
+
+
 def _has_negative_scale(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> bool:
     return norm.affine and bool((norm.weight < 0).any())
-
-
-def _fuse(layer: Any, norm: Any) -> Any:
-    """A copy of a convolution or linear layer that normalises as well; the layer may be in use elsewhere."""
-    fused = copy.deepcopy(layer)
-    # Right for linear layers too; torch's fuse_linear_bn_weights fails on a norm without a scale.
-    fused.weight, fused.bias = fuse_conv_bn_weights(
-        layer.weight, layer.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-    )
-    return fused

@@ -1,8 +1,4 @@
-"""Whatever holds a picture -> its brightness, as one array of moderate size.
-
-A path, bytes, an open file, a Pillow image or an array comes in; a float32 array (H, W) in [0, 1] goes
-out, upright, transparency resolved, its longer side at most :data:`WORKING_SIDE` pixels. Next is
-``preprocess``, which finds the ink in it.
+"""Reads whatever holds a picture: its brightness, upright, transparency resolved, in moderate size.
 
 What comes in may be hostile: sizes are checked before anything is decoded, the work that a file can ask for
 is bounded, and whatever goes wrong is a :class:`~mnist_adder.errors.PictureError`.
@@ -59,9 +55,10 @@ def open_picture(picture: Picture) -> Plane:
     """Return the picture's brightness, (H, W) float32 in [0, 1], longer side at most 512 pixels.
 
     Args:
-        picture: a path, the bytes of a file, a binary file, a Pillow image, or an array (H, W) of
-            grey values, whole numbers in 0..255 or floats in [0, 1]. Files may be PNG, JPEG, GIF, BMP,
-            WebP or TIFF, of at most 20 MB and :data:`MAX_PIXELS`; the first frame counts.
+        picture: a path, the bytes of a file, a binary file, a Pillow image, or an array or tensor of whole
+            numbers in 0..255 or floats in [0, 1]: grey (H, W), (1, H, W) or (H, W, 1), colour (H, W, 3).
+            Files may be PNG, JPEG, GIF, BMP, WebP or TIFF, of at most 20 MB and :data:`MAX_PIXELS`; the
+            first frame counts.
 
     Raises:
         PictureError: it cannot be read, is damaged, or too small to show a digit.
@@ -72,6 +69,8 @@ def open_picture(picture: Picture) -> Plane:
     try:
         if isinstance(picture, Image.Image):
             return _from_image(picture)
+        if hasattr(picture, "requires_grad"):  # a tensor, on any device
+            picture = picture.detach().cpu()
         if hasattr(picture, "__array__"):
             return _from_array(np.asarray(picture))
         return _decode(_read(picture))
@@ -128,12 +127,18 @@ def _decode(data: bytes) -> Plane:
         most = f"{MAX_FILE_BYTES // 10**6} MB"
         raise PictureSizeError(f"has more than {most}, the most allowed; save it smaller")
     kind = next((kind for start, kind in _FORMATS.items() if data.startswith(start)), None)
+    if data[4:8] == b"ftyp":  # what telephones write
+        raise UnknownPictureError("is HEIC, AVIF or a film, which are not read; export it as JPEG or PNG")
     if kind is None:
         raise UnknownPictureError(f"is not a picture of a known kind; give a {_ALLOWED} file")
     with _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is wrong is said by PictureError or not at all
         try:
             image: Image.Image = Image.open(_Budgeted(data), formats=[kind])
+        except Image.UnidentifiedImageError:
+            raise PictureError(
+                f"starts as {kind} does, but is damaged; save it again as PNG or JPEG"
+            ) from None
         except Image.DecompressionBombError:  # beyond what Pillow opens, and so far beyond our own limits
             raise PictureSizeError(
                 f"has too many pixels; at most {MAX_PIXELS[kind]:,.0f} are allowed"
@@ -179,11 +184,13 @@ def _from_image(image: Image.Image) -> Plane:
 
 
 def _from_array(array: NDArray[Any]) -> Plane:
-    """Take grey values (H, W): whole numbers in 0..255, or floats in [0, 1]."""
-    if array.ndim != 2 or array.dtype.kind not in "buif":
+    """Take grey values (H, W), (1, H, W), (H, W, 1) or colours (H, W, 3), of the range that is allowed."""
+    if array.ndim == 3 and 1 in (array.shape[0], array.shape[2]):
+        array = array.reshape([side for side in array.shape if side != 1])
+    if array.dtype.kind not in "buif" or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
         raise PictureError(
-            f"is an array of {array.dtype}, shape {array.shape}; give grey values (height, width), "
-            "whole numbers in 0..255 or floats in [0, 1]"
+            f"is an array of {array.dtype}, shape {array.shape}; give grey values (height, width) or colours "
+            "(height, width, 3), whole numbers in 0..255 or floats in [0, 1]"
         )
     _check_size((array.shape[1], array.shape[0]), _MAX_GIVEN_PIXELS)
     most = 1 if array.dtype.kind in "bf" else 255
@@ -193,6 +200,8 @@ def _from_array(array: NDArray[Any]) -> Plane:
             f"is an array of values {low}..{high}; give whole numbers in 0..255 or finite floats in [0, 1]"
         )
     plane = array.astype(np.float32) / np.float32(most)
+    if plane.ndim == 3:
+        return _brightness(Image.fromarray((255 * plane).round().astype(np.uint8)))
     return _shrink(Image.fromarray(plane)) if max(plane.shape) > WORKING_SIDE else plane
 
 
