@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from mnist_adder import __version__
+from mnist_adder.cli.output import print_plainly_if_needed
 from mnist_adder.errors import MnistAdderError
 from mnist_adder.extras import naming_the_extra
 
@@ -62,6 +63,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 
 def main() -> None:
     """Run the command line; the entry point of ``mnist-adder``."""
+    print_plainly_if_needed()
     try:
         try:
             with naming_the_extra():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import os
 import shutil
 import sys
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
     from mnist_adder.evaluation.compare import Comparison
 
+_PLAIN = {"█": "#", "±": "+-", "×": "x", "–": "-", "−": "-", "…": "..."}
+"""What is printed where an encoding lacks a character; anything else becomes ``?``."""
 _NUMBERS = ("parameters", "multiply-adds", "seconds", "digit", "sum", "both", "%")
 """Headings of columns of numbers."""
 
@@ -29,6 +33,20 @@ def own_command() -> str:
     if shutil.which("mnist-adder") or called.name != "mnist-adder":
         return "mnist-adder"
     return os.path.relpath(called)
+
+
+def print_plainly_if_needed() -> None:
+    """Let what is printed suit any encoding, cp1252 or ASCII too: plain characters instead of an error."""
+    codecs.register_error("plain", _in_plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="plain")
+
+
+def _in_plain(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    missing = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(letter, "?") for letter in missing), error.end
 
 
 @contextlib.contextmanager

@@ -1,9 +1,9 @@
 """Quantises a run's model.onnx to model.int8.onnx: the same inputs and outputs, 8-bit multiplications.
 
 Weights become int8 with one scale for each output channel. Values between layers become uint8 with one scale,
-from the smallest to the largest that the calibration images produce there. The file says so in standard
-operators, QuantizeLinear and DequantizeLinear around ordinary ones, which any reader of ONNX knows;
-onnxruntime fuses each such group into one operator on integers.
+from the smallest to the largest that the calibration images produce there. The file uses the standard
+operators QuantizeLinear and DequantizeLinear around ordinary ones; ONNX Runtime fuses each such group into
+one operator on integers.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from mnist_adder.runs import Run
 
 CALIBRATION_IMAGES = 1024
-"""How many training images are usual."""
+"""The usual number of training images."""
 AGREEMENT = 0.99
-"""Smallest share of the calibration images whose digit and sum must stay what they were."""
+"""The smallest share of calibration images whose digit and sum must not change."""
 
 _AT_ONCE = 64
 
 
 def export_int8(run: Run | str | Path, images: NDArray[np.float32], path: Path | None = None) -> Path:
-    """Write model.int8.onnx once its answers are checked against model.onnx, and return its path.
+    """Write model.int8.onnx after checking its answers against model.onnx; returns its path.
 
-    Convolutions are quantised, with the pooling between them; where a model has none, its matrix products.
-    The rest is little work and stays float32. Weights use 7 of their 8 bits, so that processors which
-    accumulate products in 16 bits (AVX2 without VNNI) do not overflow, and answer like all others.
+    Convolutions are quantised, with the pooling between them, or the matrix products of a model that has no
+    convolutions. The rest takes little time and stays float32. Weights use 7 of their 8 bits, so that
+    processors which accumulate products in 16 bits (AVX2 without VNNI) do not overflow.
 
     Example::
 
@@ -46,8 +46,8 @@ def export_int8(run: Run | str | Path, images: NDArray[np.float32], path: Path |
 
     Args:
         run: a run, or its folder, with a model.onnx.
-        images: (N, 28, 28) float32 in [0, 1], N at least 1: some that the run was trained on, say
-            CALIBRATION_IMAGES. Never test images: the ranges of all values are read off them.
+        images: (N, 28, 28) float32 in [0, 1], N at least 1: training images, about CALIBRATION_IMAGES.
+            Never test images, since the ranges of all values are taken from them.
         path: the file; None is model.int8.onnx in the run's folder.
 
     Raises:
@@ -68,7 +68,7 @@ def export_int8(run: Run | str | Path, images: NDArray[np.float32], path: Path |
     same = int(((before.digits == after.digits) & (before.sums == after.sums)).sum())
     if same < AGREEMENT * len(images):
         raise ModelError(
-            f"{exact.metadata['model']} does not bear int8: {len(images) - same} of {len(images)} answers "
+            f"{exact.metadata['model']} cannot be quantised: {len(images) - same} of {len(images)} answers "
             f"change, with {1 - AGREEMENT:.0%} allowed. Use its {MODEL}."
         )
     path = exact.folder / MODEL_INT8 if path is None else path

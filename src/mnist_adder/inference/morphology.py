@@ -58,13 +58,13 @@ def connected_components(mask: NDArray[np.bool_]) -> Parts:
     starts, ends = change[::2], change[1::2]
     first = ends.searchsorted(starts - width, side="left")  # the runs above that touch each run
     last = starts.searchsorted(ends - width, side="right")
-    # A forest: each run points at an earlier one of its part, or at itself.
+    # A forest of disjoint sets: each run points at an earlier one of its part, or at itself.
     root = np.where(first < last, first, np.arange(first.size)).tolist()
     for lower in (last - first > 1).nonzero()[0].tolist():  # runs that join several
         for upper in range(int(first[lower]) + 1, int(last[lower])):
             one, other = upper, lower
             while root[one] != one:
-                root[one] = one = root[root[one]]  # halves the way for those that come after
+                root[one] = one = root[root[one]]  # path halving
             while root[other] != other:
                 root[other] = other = root[root[other]]
             root[max(one, other)] = min(one, other)
