@@ -5,6 +5,7 @@ The factors of the chain rule are worked out here, so that each product can be f
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,7 +53,8 @@ def add_derivation(book: Book, rows: Sequence[Row]) -> None:
     sheet.write_row(HEADER_ROW, 0, ("what", "formula", "its cell", "what the cell says", "number now"))
     steps, row = _Steps(sheet), rows[0]
     _forward(steps, row)
-    _hidden_layer(steps, row, *_output_layer(steps, row))
+    d_o = _output_layer(steps, row)
+    _hidden_layer(steps, row, d_o)
     steps.heading("Update: each weight goes down its slope, all at once")
     for k in range(1, 9):
         steps.show(f"w{k}, new", f"w{k} − η × ∂E/∂w{k}        η: the learning rate", rows[1][f"w{k}"])
@@ -82,50 +84,41 @@ def _forward(steps: _Steps, row: Row) -> None:
     steps.show("E_total", "E1 + E2", row["E_total"], "answer")
 
 
-def _output_layer(steps: _Steps, row: Row) -> tuple[Cell, Cell]:
+def _output_layer(steps: _Steps, row: Row) -> list[Cell]:
     """w5..w8; returns ∂E/∂o1 and ∂E/∂o2."""
     steps.heading("Back to w5 .. w8: chain rule")
-    d_o1, d_o2 = (
-        _through_sigmoid(
-            steps,
-            row,
-            f"o{k}",
-            f"a_o{k} − t{k}        (only E{k} contains a_o{k})",
-            row[f"a_o{k}"] - row[f"t{k}"],
-            "        the sigmoid's slope",
-        )
-        for k in (1, 2)
-    )
-    for weight, (output, hidden) in enumerate(((1, 1), (1, 2), (2, 1), (2, 2)), 5):
-        steps.show(
-            f"∂E/∂w{weight}",
-            f"∂E/∂o{output} × a_h{hidden}        (w{weight} joins h{hidden} to o{output})",
-            row[f"dw{weight}"],
-            "gradient",
-        )
-    return d_o1, d_o2
+    d_o = []
+    for k in (1, 2):
+        mathematics = f"a_o{k} − t{k}        (only E{k} contains a_o{k})"
+        by_a = row[f"a_o{k}"] - row[f"t{k}"]
+        d_o.append(_through_sigmoid(steps, row, f"o{k}", mathematics, by_a, "        the sigmoid's slope"))
+    _weights(steps, row, 5, ("o1", "o2"), ("h1", "h2"), "a_")
+    return d_o
 
 
-def _hidden_layer(steps: _Steps, row: Row, d_o1: Cell, d_o2: Cell) -> None:
+def _hidden_layer(steps: _Steps, row: Row, d_o: Sequence[Cell]) -> None:
     """w1..w4: a hidden node is reached through both outputs."""
     steps.heading("Back to w1 .. w4: through both outputs")
     for name, to_o1, to_o2 in (("h1", "w5", "w7"), ("h2", "w6", "w8")):
-        back = d_o1 * row[to_o1] + d_o2 * row[to_o2]
-        _through_sigmoid(steps, row, name, f"∂E/∂o1 × {to_o1} + ∂E/∂o2 × {to_o2}", back)
-    for weight, (hidden, put_in) in enumerate(((1, 1), (1, 2), (2, 1), (2, 2)), 1):
-        steps.show(
-            f"∂E/∂w{weight}",
-            f"∂E/∂h{hidden} × i{put_in}        (w{weight} joins i{put_in} to h{hidden})",
-            row[f"dw{weight}"],
-            "gradient",
-        )
+        by_a = d_o[0] * row[to_o1] + d_o[1] * row[to_o2]
+        _through_sigmoid(steps, row, name, f"∂E/∂o1 × {to_o1} + ∂E/∂o2 × {to_o2}", by_a)
+    _weights(steps, row, 1, ("h1", "h2"), ("i1", "i2"))
+
+
+def _weights(
+    steps: _Steps, row: Row, first: int, nodes: Sequence[str], before: Sequence[str], activation: str = ""
+) -> None:
+    """The slopes of a layer's four weights, the first of which is ``w{first}``."""
+    for k, (node, source) in enumerate(itertools.product(nodes, before), first):
+        mathematics = f"∂E/∂{node} × {activation}{source}        (w{k} joins {source} to {node})"
+        steps.show(f"∂E/∂w{k}", mathematics, row[f"dw{k}"], "gradient")
 
 
 def _through_sigmoid(
-    steps: _Steps, row: Row, name: str, mathematics: str, outer: Expression, remark: str = ""
+    steps: _Steps, row: Row, name: str, mathematics: str, by_a: Expression, remark: str = ""
 ) -> Cell:
-    """Three steps: a node's slope behind its sigmoid, the sigmoid's own, and their product before it."""
+    """Three steps: the slope by a node's activation, the sigmoid's slope, and their product, by its sum."""
     a = row[f"a_{name}"]
-    behind = steps.show(f"∂E/∂a_{name}", mathematics, outer, "gradient")
-    own = steps.show(f"∂a_{name}/∂{name}", f"a_{name} (1 − a_{name}){remark}", a * (1 - a), "gradient")
-    return steps.show(f"∂E/∂{name}", f"∂E/∂a_{name} × ∂a_{name}/∂{name}", behind * own, "gradient")
+    outer = steps.show(f"∂E/∂a_{name}", mathematics, by_a, "gradient")
+    inner = steps.show(f"∂a_{name}/∂{name}", f"a_{name} (1 − a_{name}){remark}", a * (1 - a), "gradient")
+    return steps.show(f"∂E/∂{name}", f"∂E/∂a_{name} × ∂a_{name}/∂{name}", outer * inner, "gradient")
