@@ -1,6 +1,7 @@
-"""Draws the pictures of docs/worksheet.md and the worksheet's own drawing of its network: make worksheet-pictures.
+"""Draws the pictures of docs/worksheet.md, and the network that the worksheet shows: make worksheet-pictures.
 
-LibreOffice prints the sheets, a page each; Chromium shows the pages, since LibreOffice Calc alone writes no pictures.
+LibreOffice prints the sheets, a page each; Chromium shows the pages, since LibreOffice Calc alone cannot
+write pictures.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 from PIL import Image, ImageChops, ImageOps
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import ViewportSize, sync_playwright
 
 from mnist_adder.worksheet.adder_head import add_adder_head
 from mnist_adder.worksheet.book import Book
@@ -26,7 +27,7 @@ from mnist_adder.worksheet.small_network import add_small_network
 PICTURES = Path(__file__).parent / "pictures"
 SHOWN = {"Small network": "A1:S31", "Derivation": "A1:J49", "Adder head": "A1:W41", "Exact sum": "A1:T42"}
 """The part of each sheet that its picture shows."""
-VIEWPORT = {"width": 1800, "height": 1260}  # just not enough for a second page
+VIEWPORT: ViewportSize = {"width": 1800, "height": 1260}  # too low for a second page
 
 NODES = {
     "i1": (0, 1), "i2": (0, 0), "h1": (1, 1), "h2": (1, 0), "o1": (2, 1), "o2": (2, 0),
@@ -82,8 +83,8 @@ def print_sheets(pdf: Path) -> None:
     workbook = pdf.with_suffix(".xlsx")
     workbook.write_bytes(book.to_bytes())
     profile = f"-env:UserInstallation={(pdf.parent / 'profile').as_uri()}"
-    command = ["soffice", profile, "--headless", "--convert-to", "pdf", "--outdir", pdf.parent, workbook]
-    subprocess.run(command, check=True, capture_output=True, timeout=240)
+    command = ["soffice", profile, "--headless", "--convert-to", "pdf", "--outdir"]
+    subprocess.run([*command, pdf.parent, workbook], check=True, capture_output=True, timeout=240)
 
 
 def photograph(pdf: Path) -> None:

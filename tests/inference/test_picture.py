@@ -174,7 +174,8 @@ def test_colours_in_an_array() -> None:
     )
     wanted = open_picture(save(red_on_blue, "PNG"))
     colours = np.asarray(red_on_blue)
-    for way in (colours, colours / 255, colours.astype(np.int64), torch.tensor(colours)):
+    ways: list[Any] = [colours, colours / 255, colours.astype(np.int64), torch.tensor(colours)]
+    for way in ways:
         np.testing.assert_array_equal(open_picture(way), wanted)
 
 

@@ -28,7 +28,7 @@ _NUMBERS = ("parameters", "multiply-adds", "seconds", "digit", "sum", "both", "%
 
 
 def own_command() -> str:
-    """What the user can type to run this program again: its name if the shell finds it, else its path."""
+    """What to type to run this program again: its name if the shell finds it, else its path."""
     called = Path(sys.argv[0])
     if shutil.which("mnist-adder") or called.name != "mnist-adder":
         return "mnist-adder"
@@ -51,7 +51,7 @@ def _in_plain(error: UnicodeError) -> tuple[str, int]:
 
 @contextlib.contextmanager
 def silent_c_libraries() -> Iterator[None]:
-    """Keep what C libraries print to standard error from the user: libtiff does, on a damaged file.
+    """Hide what C libraries print to standard error, as libtiff does for a damaged file.
 
     Our own message about the file comes afterwards.
     """
@@ -66,7 +66,7 @@ def silent_c_libraries() -> Iterator[None]:
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """A console; wide enough for tables where the output goes to a file."""
+    """A console, wide enough for tables where the output goes to a file."""
     from rich.console import Console
 
     console = Console(stderr=stderr)
@@ -81,7 +81,7 @@ def notifier(console: Console) -> Callable[[str], None]:
 
 
 def make_table(*headings: str) -> Table:
-    """A table in the one style; numbers are aligned right."""
+    """A table; columns of numbers are aligned right."""
     from rich import box
     from rich.table import Table
 
@@ -131,10 +131,10 @@ def print_comparison(comparison: Comparison) -> None:
 
 
 def parse_settings(settings: list[str]) -> dict[str, str]:
-    """``["epochs=3"]``, as --set gives them, by name.
+    """The values of --set by name, from ``["epochs=3"]``.
 
     Raises:
-        MnistAdderError: one has no value.
+        MnistAdderError: a setting has no value.
     """
     for setting in settings:
         if "=" not in setting:

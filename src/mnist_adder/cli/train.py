@@ -63,7 +63,7 @@ def train(
     from mnist_adder.training.config import TrainConfig
     from mnist_adder.training.distributed import is_rank_zero
 
-    console.quiet = not is_rank_zero()  # of several processes one speaks
+    console.quiet = not is_rank_zero()  # of several processes one prints
     common: dict[str, Any] = {"notify": notifier(console), "callbacks": lambda: [Progress(console)]}
     try:
         if resume is not None:
@@ -101,10 +101,10 @@ def train(
 
 
 def _refuse_options(ctx: typer.Context, folder: Path) -> None:
-    """A resumed run does what its config says, so options that say otherwise are mistakes.
+    """A resumed run follows its config, so other options are mistakes.
 
     Raises:
-        MnistAdderError: such an option was given.
+        MnistAdderError: one was given.
     """
     given = []
     for parameter in ctx.command.params:

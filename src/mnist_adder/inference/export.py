@@ -8,8 +8,8 @@ read the file and agree; see benchmarks/readers.py. Opset 17 is of 2022, so most
 from __future__ import annotations
 
 import copy
-import io
 import json
+import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -145,24 +145,23 @@ def _trace(network: nn.Module, name: str) -> Any:
     folded = copy.deepcopy(network)
     fold_batch_norm(folded)
     example = (torch.zeros(2, 1, SIDE, SIDE), torch.tensor([0, 1]))
-    file = io.BytesIO()
     try:
-        with warnings.catch_warnings():
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of the exporter itself
             warnings.filterwarnings("ignore", "Constant folding", UserWarning)  # of what pads an image
             torch.onnx.export(
                 folded,
                 example,
-                file,
+                Path(folder) / MODEL,
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=list(INPUTS),
                 output_names=list(OUTPUTS),
                 dynamic_axes={key: {0: "N"} for key in (*INPUTS, *OUTPUTS)},
             )
+            traced = onnx.load(Path(folder) / MODEL)
     except OnnxExporterError as error:
         raise ModelError(f"{name} cannot be written as ONNX: {in_short(error)}.") from None
-    traced = onnx.load_from_string(file.getvalue())
     for value in traced.graph.output:  # tracing loses some widths
         for axis, size in zip(value.type.tensor_type.shape.dim[1:], OUTPUTS[value.name][1], strict=True):
             axis.dim_value = size

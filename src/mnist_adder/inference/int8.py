@@ -9,6 +9,7 @@ one operator on integers.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,9 @@ def _quantise(path: Path, images: NDArray[np.float32], numbers: NDArray[np.int64
     class Images(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
             parts = (images[start : start + _AT_ONCE, None] for start in range(0, len(images), _AT_ONCE))
-            self.inputs = ({"image": part, "number": numbers[: len(part)]} for part in parts)
+            self.inputs: Iterator[dict[str, NDArray[Any]]] = (
+                {"image": part, "number": numbers[: len(part)]} for part in parts
+            )
 
         def get_next(self) -> dict[str, NDArray[Any]] | None:
             return next(self.inputs, None)

@@ -12,15 +12,18 @@ import stat
 import threading
 import warnings
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mnist_adder.errors import PictureError, PictureSizeError, UnknownPictureError
 
-Picture: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any]"
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Picture: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any] | Tensor"
 Plane: TypeAlias = NDArray[np.float32]  # (H, W), one number per pixel
 
 MAX_FILE_BYTES = 20_000_000
@@ -70,7 +73,8 @@ def open_picture(picture: Picture) -> Plane:
         if isinstance(picture, Image.Image):
             return _from_image(picture)
         if hasattr(picture, "requires_grad"):  # a tensor, on any device
-            picture = picture.detach().cpu()
+            tensor: Any = picture
+            return _from_array(tensor.detach().cpu().numpy())
         if hasattr(picture, "__array__"):
             return _from_array(np.asarray(picture))
         return _decode(_read(picture))
@@ -135,7 +139,7 @@ def _decode(data: bytes) -> Plane:
         warnings.simplefilter("ignore")  # PictureError says what is wrong
         try:
             image: Image.Image = Image.open(_Budgeted(data), formats=[kind])
-        except Image.UnidentifiedImageError:
+        except UnidentifiedImageError:
             raise PictureError(
                 f"starts as {kind} does, but is damaged; save it again as PNG or JPEG"
             ) from None

@@ -1,6 +1,6 @@
 """The sheet of ``argmax-regression``'s head: the 2-5-5-1 linear layers learn to add, a row an update.
 
-The chart, the addition table and the line ``u, v, c`` show what the hundred-odd columns come to.
+The chart, the addition table and the line ``u, v, c`` sum up its hundred-odd columns.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def _place_row(sheet: Sheet, update: int, start: Sequence[Expression | float], k
 
 
 def _add_table(sheet: Sheet, rows: Sequence[HeadRow]) -> None:
-    """The addition table as the head answers it before any update the learner asks for."""
+    """The head's addition table before an update that the reader chooses."""
     top, left = TABLE_ROW, TABLE_COLUMN
     sheet.write(top, left, "The addition table as it is before update ... (change me)", "heading")
     shown = sheet.put(top, left + 7, float(UPDATES - 1), "input", name="shown_update", number_format=WHOLE)

@@ -1,6 +1,6 @@
-"""What PyTorch's autograd says to the same numbers, in double precision: the worksheet is compared with it.
+"""The worksheet's numbers by PyTorch's autograd, in double precision, to compare the worksheet with.
 
-Nothing here is derived by hand: torch finds every slope, and the exact sum is the model's own.
+Nothing here is derived by hand: torch computes every slope, and the exact sum is the model's own.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ def adder_head(
         parameters: 51, as the model's head lists them.
         digits: one for each update.
         numbers: one for each update.
-        rate: of learning.
+        rate: the learning rate.
 
     Returns:
         ``answer`` and ``error`` (updates,), ``parameters`` and ``slopes`` (updates, 51): before the update.
     """
-    shapes = ((2, 5), (5, 5), (5, 1))  # skip_init: no random numbers of the caller's are used up
+    shapes = ((2, 5), (5, 5), (5, 1))  # skip_init: the caller's random state is not changed
     head = nn.Sequential(*(nn.utils.skip_init(nn.Linear, *shape, dtype=torch.float64) for shape in shapes))
     values = torch.tensor(parameters, dtype=torch.float64)
     history = []
@@ -76,7 +76,7 @@ def adder_head(
 
 
 def exact_sum(logits: Sequence[float], digit: int, number: int) -> dict[str, Tensor]:
-    """The exact sum of one image's digit and a number, as ``exact-sum`` works it out, and its losses' slopes.
+    """The exact sum of one image's digit and a number, as ``exact-sum`` computes it, and its losses' slopes.
 
     Returns:
         ``digit_probabilities`` (10,), ``sum_probabilities`` (19,), ``losses`` (2,) of digit and sum, and

@@ -37,7 +37,8 @@ class Cell(Expression):
     @property
     def place(self) -> str:
         """Such as ``B8``."""
-        return xl_rowcol_to_cell(self.row, self.column)
+        place: str = xl_rowcol_to_cell(self.row, self.column)
+        return place
 
     @property
     def address(self) -> str:
@@ -49,8 +50,8 @@ class Book:
     """A workbook in memory.
 
     Args:
-        cached: whether each formula is stored with its value, for viewers that do not calculate. Without it
-            every formula reads 0 until a program has calculated it: tests use that.
+        cached: whether each formula is stored with its value, for viewers that do not calculate. If not,
+            every formula is 0 until a program calculates it: tests use that.
     """
 
     def __init__(self, *, cached: bool = True) -> None:
@@ -70,7 +71,7 @@ class Book:
             heading: its first line.
             explanation: its second line.
             colour: of its tab.
-            number_format: of its numbers where nothing else is said.
+            number_format: of its numbers, unless a cell has its own.
         """
         worksheet = self.workbook.add_worksheet(title)
         worksheet.set_tab_color(colour)
@@ -124,9 +125,9 @@ class Sheet:
         name: str = "",
         number_format: str = "",
     ) -> Cell:
-        """Write a formula or a number; what comes back stands for the cell in further formulas.
+        """Write a formula or a number; returns the cell, for use in further formulas.
 
-        With a name, formulas of every sheet call the cell by it.
+        A cell with a name is called by it in the formulas of every sheet.
         """
         look = self.book.format(kind, number_format or (PLAIN if kind == "input" else self._number_format))
         if isinstance(content, Expression):
@@ -156,7 +157,7 @@ class Sheet:
         ]
 
     def number_rows(self, first: int, count: int) -> list[Cell]:
-        """The updates 0, 1, ... in the first column, from the row ``first`` on."""
+        """Number ``count`` updates from 0 in the first column, from the row ``first`` on."""
         cells = [self.put(first, 0, 0.0, "reference", number_format=WHOLE)]
         while len(cells) < count:
             cells.append(self.put(first + len(cells), 0, cells[-1] + 1, number_format=WHOLE))
@@ -216,13 +217,13 @@ class Sheet:
         self.worksheet.insert_chart(*place, chart, {"object_position": 3})
 
     def flag(self, cells: Sequence[Cell], condition: str) -> None:
-        """Redden the cells of a rectangle where a formula, written for the first of them, is true."""
+        """Colour the cells of a rectangle red where a formula, written for the first of them, is true."""
         red = self.book.workbook.add_format({"bg_color": RED})
         rule = {"type": "formula", "criteria": condition, "format": red}
         self.worksheet.conditional_format(*_corners(cells), rule)
 
     def shade(self, cells: Sequence[Cell]) -> None:
-        """Fill a rectangle of probabilities the darker the higher they are."""
+        """Fill a rectangle of probabilities: the higher, the darker."""
         scale = {"type": "2_color_scale", "min_color": "#FFFFFF", "max_color": BLUE}
         ends = {"min_type": "num", "min_value": 0, "max_type": "num", "max_value": 1}
         self.worksheet.conditional_format(*_corners(cells), scale | ends)
@@ -230,7 +231,7 @@ class Sheet:
     def lay_out(
         self, *, frozen: tuple[int, int], pages_wide: int = 1, widths: dict[str, float] | None = None
     ) -> None:
-        """Widths of columns, what stays in sight, and how it prints: landscape A4, headers on every page."""
+        """Set the widths of columns, what stays in view, and printing: landscape A4, headers on each page."""
         sheet = self.worksheet
         for columns, width in (widths or {}).items():
             sheet.set_column(columns, width)

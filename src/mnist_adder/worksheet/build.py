@@ -19,7 +19,7 @@ class Worksheet:
     """A written workbook."""
 
     content: bytes  # the .xlsx file
-    sheets: Sheets  # where its quantities stand
+    sheets: Sheets  # the cells of its quantities
     difference: Cell  # the largest difference from PyTorch
 
 
@@ -27,8 +27,8 @@ def build_worksheet(*, cached: bool = True) -> Worksheet:
     """Write the workbook; the same bytes each time.
 
     Args:
-        cached: whether formulas carry their values, for viewers that do not calculate. Without, each reads 0
-            until a program calculates it.
+        cached: whether formulas are stored with their values, for viewers that do not calculate. If not, each
+            is 0 until a program calculates it.
     """
     book = Book(cached=cached)
     first = book.sheet(start.TITLE, start.HEADING, start.EXPLANATION)

@@ -1,7 +1,7 @@
 """The sheets Check and Autograd: how far the worksheet is from what PyTorch says to the same numbers.
 
-Autograd gets PyTorch's numbers as the file is written, Check the live differences: a changed input shows
-there as changed, since PyTorch did not see it.
+Autograd has PyTorch's numbers as constants, Check the live differences. An input that the reader changes is
+reported as changed, since PyTorch did not see it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TITLE, NUMBERS_TITLE = "Check", "Autograd"
 HEADER_ROW, FIRST_ROW = 4, 5
 TOLERANCE = 1e-9
 _COLUMNS_FROM = 22
-"""The row of the sheet Autograd below which stand numbers that go down; those that go across stand above."""
+"""The row of the sheet Autograd below which columns of numbers are stored; rows are stored above it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +107,7 @@ class _Checks:
         return self.sheet.put(self.line, 3, largest, "check", number_format=TINY)
 
     def _apart(self, what: str, cells: Sequence[Cell], numbers: Sequence[float]) -> Expression:
-        """The root of the sum of all squared differences: no single one is larger."""
+        """The root of the sum of the squared differences, which no single difference exceeds."""
         if cells[0].row == cells[-1].row:
             self.numbers.write(self.across, 0, what)
             stored = self.numbers.put_row(self.across, 1, numbers, "reference")
@@ -150,7 +150,8 @@ def _check_adder_head(checks: _Checks, sheets: Sheets) -> None:
     digits, numbers = [row.digit for row in rows], [row.number for row in rows]
     inputs = rows[0].parameters, digits, numbers
     checks.begin(adder_head.TITLE, [rate], *inputs)
-    reference = autograd.adder_head(*([cell.number for cell in cells] for cells in inputs), rate.number)
+    given = [[cell.number for cell in cells] for cells in inputs]
+    reference = autograd.adder_head(given[0], given[1], given[2], rate.number)
     checks.compare("answer, all updates", [row.answer for row in rows], reference["answer"])
     checks.compare("error², all updates", [row.error for row in rows], reference["error"])
     checks.compare("51 partial derivatives, first update", rows[0].slopes, reference["slopes"][0])

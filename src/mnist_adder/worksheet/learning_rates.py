@@ -17,7 +17,7 @@ from mnist_adder.worksheet.small_network import (
 TITLE = "Learning rates"
 RATES = (0.1, 0.2, 0.5, 0.8, 1.0, 2.0)
 BLOCK_COLUMN = 17
-"""Where the first rate's own calculation begins; the errors and their chart stand to the left."""
+"""The first column of the first rate's calculation; the errors and their chart are to the left."""
 BLOCK_WIDTH = len(COLUMNS) + 2
 
 

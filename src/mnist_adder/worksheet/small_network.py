@@ -19,7 +19,7 @@ INPUTS = {
 
 HEADER_ROW, FIRST_ROW = 6, 7
 ROW_COLUMN = 10
-"""Where a row's own quantities begin: the error curve stands to the left of them."""
+"""The first column of a row's quantities; the error curve is to the left of them."""
 
 GROUPS: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
     ("inputs", "computed", ("i1", "i2")),
@@ -59,7 +59,7 @@ def add_small_network(book: Book) -> tuple[Row, list[Row]]:
 
 
 def _write_inputs(sheet: Sheet) -> Row:
-    """The yellow cells at the top; they stay in sight. ``w1`` is the name of a cell, so they are ``w_1``."""
+    """The yellow cells at the top, which stay in view; their names are ``w_1`` since ``w1`` is an address."""
     sheet.write(3, 0, "change me:")
     sheet.write_row(2, 1, list(INPUTS))
     sheet.write(
@@ -91,9 +91,9 @@ def place_rows(
     Args:
         sheet: where to.
         column: of the first quantity of ``COLUMNS``.
-        inputs: of the small network, its first weights among them.
-        rate: of learning.
-        error_column: of the errors.
+        inputs: of the small network, with the weights it starts from.
+        rate: the learning rate.
+        error_column: where the errors go.
     """
     weights: list[Expression] = [inputs[f"w{k}"] for k in range(1, 9)]
     rows, errors = [], []
