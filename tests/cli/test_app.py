@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.attempts import Faults
+from tests.cli.conftest import RunCLI
 
 from mnist_adder import __version__, models
 from mnist_adder.cli.app import DEFAULT_MODEL
 from mnist_adder.runs import Run
 
 FIVE = Path(__file__).parents[2] / "examples" / "five.png"
-RunCLI = Callable[..., tuple[int, str, str]]
 
 
 def test_help_names_every_command_and_every_command_has_an_example(run_cli: RunCLI) -> None:

@@ -6,14 +6,12 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import RunCLI
 
 from mnist_adder.runs import Run, load_run
-
-RunCLI = Callable[..., tuple[int, str, str]]
 
 
 def test_train_then_evaluate_then_predict(run_cli: RunCLI, tmp_path: Path, picture: str) -> None:

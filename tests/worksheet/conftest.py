@@ -1,4 +1,4 @@
-"""LibreOffice, made to calculate every formula anew, and the worksheet it is given."""
+"""LibreOffice, which calculates every formula again, and the worksheet for it."""
 
 from __future__ import annotations
 
@@ -74,18 +74,6 @@ def values_of(workbook: Path | bytes) -> Values:
         }
     finally:
         opened.close()
-
-
-@pytest.fixture(scope="session")
-def read() -> Callable[[Path | bytes], Values]:
-    """See ``values_of``."""
-    return values_of
-
-
-@pytest.fixture(scope="session")
-def change() -> Callable[[bytes, Mapping[Cell, float]], bytes]:
-    """Type other numbers into cells, as a learner does."""
-    return change_cells
 
 
 def change_cells(workbook: bytes, numbers: Mapping[Cell, float]) -> bytes:

@@ -7,17 +7,16 @@ from collections.abc import Callable
 
 import openpyxl
 import pytest
+from tests.worksheet.conftest import values_of
 
 from mnist_adder.worksheet import Worksheet, adder_head, autograd, build_worksheet, small_network, start
 from mnist_adder.worksheet.book import Cell
 from mnist_adder.worksheet.look import COLOURS
 
-Values = dict[str, list[tuple[object, ...]]]
-
 
 @pytest.fixture(scope="module")
-def stored(worksheet: Worksheet, read: Callable[[bytes], Values]) -> Callable[[Cell], object]:
-    values = read(worksheet.content)
+def stored(worksheet: Worksheet) -> Callable[[Cell], object]:
+    values = values_of(worksheet.content)
     return lambda cell: values[cell.sheet][cell.row][cell.column]
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
 import torch
+from tests.worksheet.conftest import Recalculate, Values, change_cells, values_of
 
 from mnist_adder.models.argmax_regression import ArgmaxRegression
 from mnist_adder.models.layers import add_distributions
@@ -15,7 +16,6 @@ from mnist_adder.worksheet.book import Cell
 from mnist_adder.worksheet.check import Sheets
 from mnist_adder.worksheet.small_network import UPDATES, Row
 
-Values = dict[str, list[tuple[object, ...]]]
 TOLERANCE = 1e-9
 
 
@@ -49,17 +49,16 @@ def changes(uncalculated: Worksheet) -> dict[Cell, float]:
 
 @pytest.fixture(scope="module")
 def calculated(
-    uncalculated: Worksheet,
-    changes: dict[Cell, float],
-    change: Callable[[bytes, Mapping[Cell, float]], bytes],
-    recalculate: Callable[[Mapping[str, bytes]], dict[str, Values]],
+    uncalculated: Worksheet, changes: dict[Cell, float], recalculate: Recalculate
 ) -> dict[str, Calculated]:
     content = uncalculated.content
     even = dict.fromkeys(uncalculated.sheets.exact["number_probabilities"], 0.1)
     inputs = uncalculated.sheets.inputs
     biases = {inputs["b1"]: 0.35, inputs["b2"]: 0.60}
     ways = {"changed": changes, "even": even, "biases": biases}
-    found = recalculate({"written": content, **{name: change(content, way) for name, way in ways.items()}})
+    found = recalculate(
+        {"written": content, **{name: change_cells(content, way) for name, way in ways.items()}}
+    )
     return {name: Calculated(values) for name, values in found.items()}
 
 
@@ -80,17 +79,17 @@ def assert_network(one: Calculated, sheets: Sheets, rate: Cell, rows: Sequence[R
 
 
 def test_before_libreoffice_there_are_no_values(
-    uncalculated: Worksheet, read: Callable[[bytes], Values], calculated: dict[str, Calculated]
+    uncalculated: Worksheet, calculated: dict[str, Calculated]
 ) -> None:
     error = uncalculated.sheets.small[0]["E_total"]
-    assert Calculated(read(uncalculated.content)).word(error) == 0
+    assert Calculated(values_of(uncalculated.content)).word(error) == 0
     assert calculated["written"].number(error) == pytest.approx(0.242519857, abs=5e-10)
 
 
 def test_every_formula_comes_to_its_stored_value(
-    worksheet: Worksheet, read: Callable[[bytes], Values], calculated: dict[str, Calculated]
+    worksheet: Worksheet, calculated: dict[str, Calculated]
 ) -> None:
-    stored, count = read(worksheet.content), 0
+    stored, count = values_of(worksheet.content), 0
     for title, rows in calculated["written"].values.items():
         for line, (left, right) in enumerate(zip(rows, stored[title], strict=False)):
             for column, (found, expected) in enumerate(zip(left, right, strict=False)):

@@ -5,19 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 Kind = Literal[
-    "title",
-    "heading",
-    "text",
-    "note",
-    "math",
-    "header",
-    "input",
-    "computed",
-    "gradient",
-    "answer",
-    "check",
-    "reference",
-]
+    "title", "heading", "text", "note", "math", "header",
+    "input", "computed", "gradient", "answer", "check", "reference",
+]  # fmt: skip
 
 INK, RULE, BLUE, GREY, RED = "#1F2933", "#C9D1D9", "#2F6DB5", "#7B8794", "#F4B6B6"
 COLOURS = {
