@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 from tests.worksheet.conftest import values_of
 
-from mnist_adder.worksheet import Worksheet, adder_head, autograd, build_worksheet, small_network, start
+from mnist_adder.worksheet import Worksheet, adder_head, build_worksheet, start
 from mnist_adder.worksheet.book import Cell
 from mnist_adder.worksheet.look import COLOURS
 
@@ -33,11 +33,6 @@ def test_a_viewer_that_does_not_calculate_shows_the_known_numbers(
     assert stored(small[1]["E_total"]) == pytest.approx(0.235495378, abs=5e-10)
     ends = [stored(rows[100]["E_total"]) for _, rows in worksheet.sheets.runs]
     assert ends == pytest.approx([0.133511, 0.079166, 0.029167, 0.016387, 0.012395, 0.005160], abs=5e-7)
-
-
-def test_the_variant_with_biases_comes_to_its_known_numbers() -> None:
-    errors = autograd.small_network(small_network.INPUTS | {"b1": 0.35, "b2": 0.60}, 1)["E_total"]
-    assert errors.tolist() == pytest.approx([0.298371109, 0.291027774], abs=5e-10)
 
 
 def test_it_differs_from_autograd_by_rounding_alone(worksheet: Worksheet) -> None:

@@ -51,14 +51,11 @@ def changes(uncalculated: Worksheet) -> dict[Cell, float]:
 def calculated(
     uncalculated: Worksheet, changes: dict[Cell, float], recalculate: Recalculate
 ) -> dict[str, Calculated]:
-    content = uncalculated.content
     even = dict.fromkeys(uncalculated.sheets.exact["number_probabilities"], 0.1)
     inputs = uncalculated.sheets.inputs
     biases = {inputs["b1"]: 0.35, inputs["b2"]: 0.60}
-    ways = {"changed": changes, "even": even, "biases": biases}
-    found = recalculate(
-        {"written": content, **{name: change_cells(content, way) for name, way in ways.items()}}
-    )
+    ways = {"written": {}, "changed": changes, "even": even, "biases": biases}
+    found = recalculate({name: change_cells(uncalculated.content, way) for name, way in ways.items()})
     return {name: Calculated(values) for name, values in found.items()}
 
 
@@ -106,14 +103,11 @@ def test_small_network(one: Calculated, uncalculated: Worksheet) -> None:
     assert_network(one, sheets, sheets.inputs["rate"], sheets.small)
 
 
-def test_the_known_numbers(calculated: dict[str, Calculated], uncalculated: Worksheet) -> None:
-    sheets = uncalculated.sheets
-    first = [row["E_total"] for row in sheets.small[:2]]
-    assert calculated["written"].numbers(first) == pytest.approx([0.242519857, 0.235495378], abs=5e-10)
+def test_the_variant_with_biases_has_its_known_errors(
+    calculated: dict[str, Calculated], uncalculated: Worksheet
+) -> None:
+    first = [row["E_total"] for row in uncalculated.sheets.small[:2]]
     assert calculated["biases"].numbers(first) == pytest.approx([0.298371109, 0.291027774], abs=5e-10)
-    ends = [rows[100]["E_total"] for _, rows in sheets.runs]
-    known = [0.133511, 0.079166, 0.029167, 0.016387, 0.012395, 0.005160]
-    assert calculated["written"].numbers(ends) == pytest.approx(known, abs=5e-7)
 
 
 def test_learning_rates(one: Calculated, uncalculated: Worksheet) -> None:
