@@ -16,7 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from tests.inference.test_picture import FORMATS, WANTED, draw, save
+from tests.inference.test_picture import FORMATS, WANTED
+from tests.inference.test_picture import draw as draw
+from tests.inference.test_picture import save as save
 
 from mnist_adder.errors import PictureError
 from mnist_adder.inference.picture import MAX_FILE_BYTES, MAX_PIXELS, open_picture
