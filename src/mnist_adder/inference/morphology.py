@@ -37,11 +37,11 @@ class Parts:
 
     def boxes(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """The first and the last row and column of each part, (P, 2) each."""
-        height, width = self.shape
+        height, width = self.shape  # the first column is empty, so all columns count one less
         first, last = np.full((self.count, 2), height * width), np.zeros((self.count, 2), dtype=int)
-        np.minimum.at(first, self.parts, np.stack(np.divmod(self.starts, width), axis=1))
-        np.maximum.at(last, self.parts, np.stack(np.divmod(self.ends - 1, width), axis=1))
-        return first - [0, 1], last - [0, 1]
+        np.minimum.at(first, self.parts, np.stack(np.divmod(self.starts - 1, width), axis=1))
+        np.maximum.at(last, self.parts, np.stack(np.divmod(self.ends - 2, width), axis=1))
+        return first, last
 
     def mask(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The chosen parts, (P,), as a mask (H, W)."""
