@@ -20,7 +20,7 @@ CUDA_BUILD := $(BIN)/python -c 'import sys; from importlib.metadata import requi
 # As the package itself does, for scripts that start ONNX Runtime before it.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: help train test check newest browser office results records tables map pins audit clean
+.PHONY: help train test check newest browser office results records tables worksheet-pictures map pins audit clean
 help:
 	@echo "make train   set up, train our model on MNIST, print what it reached"
 	@echo "make test    set up, then lint, types and the whole test suite"
@@ -29,6 +29,7 @@ help:
 	@echo "make results train all six models with three seeds, renew results/, pictures and tables (an hour)"
 	@echo "make records measure speed, accuracy, size, inference and growth anew, with nothing else running (two hours)"
 	@echo "make tables  rebuild the tables of README and docs from results/"
+	@echo "make worksheet-pictures  draw the pictures of docs/worksheet.md with LibreOffice and Chromium"
 	@echo "make map     print the packages with their lines and purpose, and renew the table in README"
 	@echo "make pins    renew requirements/ after a change of pyproject.toml; ARGS=--upgrade for newest versions"
 	@echo "make audit   look every pinned version up in the list of known vulnerabilities (needs the internet)"
@@ -92,6 +93,9 @@ records: $(VENV)/run-ready
 
 tables: $(VENV)/run-ready
 	@$(BIN)/python docs/tables.py
+
+worksheet-pictures: browser office
+	@$(BIN)/python docs/worksheet_pictures.py
 
 map: tables
 	@$(BIN)/python docs/code_map.py

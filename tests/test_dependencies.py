@@ -60,6 +60,11 @@ USED_BY_NAME = {
         "uvicorn.Config(",
         "uvicorn's event loop where it is installed",
     ),
+    "pydantic": (
+        "src/mnist_adder/worksheet/autograd.py",
+        "from mnist_adder.models.layers",
+        "the recipes of the models",
+    ),
     "tqdm": ("src/mnist_adder/data/download.py", "progressbar=", "pooch's bar while it downloads"),
     "scikit-learn": ("src/mnist_adder/data/sklearn_digits.py", 'find_spec("sklearn")', "its file of digits"),
     "tensorboard": (

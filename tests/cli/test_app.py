@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import RunCLI
 
 from mnist_adder import __version__, models
 from mnist_adder.cli.app import DEFAULT_MODEL
 from mnist_adder.runs import Run
 
-RunCLI = Callable[..., tuple[int, str, str]]
+FIVE = Path(__file__).parents[2] / "examples" / "five.png"
 
 
 def test_help_names_every_command_and_every_command_has_an_example(run_cli: RunCLI) -> None:
@@ -84,3 +85,22 @@ def test_the_module_and_the_installed_command_are_the_same() -> None:
     ):
         done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
         assert done.stdout == f"mnist-adder {__version__}\n"
+
+
+@pytest.mark.parametrize(("encoding", "bar"), [("ascii", "###"), ("cp1252", "###"), ("utf-8", "███")])
+def test_any_encoding_can_print_the_answer(encoding: str, bar: str) -> None:
+    command = [sys.executable, "-m", "mnist_adder", "predict", str(FIVE), "7"]
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, env=environment, capture_output=True, encoding=encoding, check=True)
+    assert done.stdout.startswith("5 + 7 = 12")
+    assert bar in done.stdout
+
+
+def test_what_an_encoding_lacks_is_replaced(capfd: pytest.CaptureFixture[str]) -> None:
+    code = (
+        "from mnist_adder.cli.output import print_plainly_if_needed;"
+        "print_plainly_if_needed(); print('99 ± 1 – 3 × ★')"
+    )
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert capfd.readouterr().out == "99 +- 1 - 3 x ?\n"

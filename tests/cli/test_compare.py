@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import RunCLI
 
 from mnist_adder.runs import load_run
-
-RunCLI = Callable[..., tuple[int, str, str]]
 
 
 def test_compare_trains_and_compares_and_then_only_compares(run_cli: RunCLI, tmp_path: Path) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from tests.cli.conftest import RunCLI
 
 from mnist_adder.runs import Run
-
-RunCLI = Callable[..., tuple[int, str, str]]
 
 
 def test_evaluate_says_what_was_asked_and_how(run_cli: RunCLI, trained_run: Run) -> None:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from google.protobuf import text_format  # type: ignore[import-untyped]
+from tests.cli.conftest import RunCLI
 from tritonclient.grpc import model_config_pb2
 
 from mnist_adder.data import DigitImages
 from mnist_adder.inference import Predictor
 from mnist_adder.inference.session import open_session
 from mnist_adder.runs import Run
-
-RunCLI = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
-
-RunCLI = Callable[..., tuple[int, str, str]]
+from tests.cli.conftest import RunCLI
 
 
 def test_find_lr_suggests_a_rate_and_keeps_the_curve(run_cli: RunCLI, tmp_path: Path) -> None:

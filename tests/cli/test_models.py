@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+
+from tests.cli.conftest import RunCLI
 
 from mnist_adder import models
-
-RunCLI = Callable[..., tuple[int, str, str]]
 
 
 def test_models_lists_all_of_them(run_cli: RunCLI) -> None:

@@ -9,17 +9,15 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.cli.conftest import RunCLI
 
 from mnist_adder.errors import PictureError
 from mnist_adder.inference import preprocess
 from mnist_adder.runs import Run
-
-RunCLI = Callable[..., tuple[int, str, str]]
 
 
 def test_json_is_one_object_and_nothing_else(run_cli: RunCLI, trained_run: Run, picture: str) -> None:

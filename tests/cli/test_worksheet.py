@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
-RunCLI = Callable[..., tuple[int, str, str]]
+from tests.cli.conftest import RunCLI
 
 
 def test_it_writes_a_workbook_and_says_what_to_try(run_cli: RunCLI, tmp_path: Path) -> None:

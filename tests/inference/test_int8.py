@@ -105,7 +105,7 @@ def test_a_model_that_does_not_bear_it_is_left_as_it_is(run: Run, training: NDAr
         norm.weight[0], norm.bias[0] = 1e6, 1e6
         convolutions[1].weight[:, 0] = 0
     export_onnx(model, run.folder / "model.onnx", metadata={"model": "lopsided"})
-    with pytest.raises(ModelError, match=r"^lopsided does not bear int8: \d+ of 256 answers change"):
+    with pytest.raises(ModelError, match=r"^lopsided cannot be quantised: \d+ of 256 answers change"):
         export_int8(run, training)
     assert not (run.folder / "model.int8.onnx").exists()
 

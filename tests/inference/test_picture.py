@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
@@ -156,8 +157,26 @@ def test_ways_in(tmp_path: Path) -> None:
     with path.open("rb") as file:
         ways: list[Any] = [path, str(path), data, bytearray(data), io.BytesIO(data), file, image]
         ways += [np.asarray(image), WANTED, WANTED.astype(np.float64), np.asarray(image).astype(np.int64)]
+        ways += [WANTED[None], WANTED[..., None], torch.tensor(WANTED), torch.tensor(WANTED)[None]]
+        ways += [torch.tensor(WANTED, requires_grad=True), torch.tensor(np.asarray(image))]
         for way in ways:
             np.testing.assert_array_equal(open_picture(way), WANTED)
+
+
+@pytest.mark.gpu
+def test_a_tensor_on_another_device() -> None:
+    np.testing.assert_array_equal(open_picture(torch.tensor(WANTED, device="cuda")), WANTED)
+
+
+def test_colours_in_an_array() -> None:
+    red_on_blue = Image.composite(
+        Image.new("RGB", (120, 160), (20, 20, 240)), Image.new("RGB", (120, 160), (240, 30, 30)), draw()
+    )
+    wanted = open_picture(save(red_on_blue, "PNG"))
+    colours = np.asarray(red_on_blue)
+    ways: list[Any] = [colours, colours / 255, colours.astype(np.int64), torch.tensor(colours)]
+    for way in ways:
+        np.testing.assert_array_equal(open_picture(way), wanted)
 
 
 def test_an_image_is_left_as_it_is() -> None:

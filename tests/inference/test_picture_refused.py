@@ -15,26 +15,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw
+from PIL import Image
+from tests.inference.test_picture import FORMATS, WANTED
+from tests.inference.test_picture import draw as draw
+from tests.inference.test_picture import save as save
 
 from mnist_adder.errors import PictureError
 from mnist_adder.inference.picture import MAX_FILE_BYTES, MAX_PIXELS, open_picture
-
-FORMATS = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"]
-
-
-def draw(width: int = 120, height: int = 160) -> Image.Image:
-    """A 7, black on white."""
-    image = Image.new("L", (width, height), 255)
-    line = [(x * width, y * height) for x, y in [(0.25, 0.2), (0.75, 0.25), (0.4, 0.85)]]
-    ImageDraw.Draw(image).line(line, width=max(2, width // 12), joint="curve")
-    return image
-
-
-def save(image: Image.Image, kind: str, **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
 
 
 def chunk(name: bytes, content: bytes) -> bytes:
@@ -69,7 +56,6 @@ def jpeg_with_segments(segments: bytes) -> bytes:
     return plain[:2] + segments + plain[2:]
 
 
-GREY = np.asarray(draw(), dtype=np.float32) / np.float32(255)
 PICTURE = save(draw(), "PNG")
 BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "empty": (lambda: b"", "empty"),
@@ -97,14 +83,18 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "wide run-length bmp": (lambda: bmp(2000, 2000, 1, b"\1\1\0\0"), "at most 1,000,000"),
     "endless run-length bmp": (lambda: bmp(500, 500, 1, b"\0\0" * 200_000), "too many parts"),
-    "tiff of nan": (lambda: save(Image.fromarray(GREY * np.float32("nan")), "TIFF"), "finite"),
-    "nan": (lambda: GREY * np.float32("nan"), "0..255 or finite floats"),
-    "infinity": (lambda: np.where(GREY > 0.5, np.inf, 0), "0..255 or finite floats"),
-    "floats of 0..255": (lambda: GREY * 255, "0..255 or finite floats"),
+    "tiff of nan": (lambda: save(Image.fromarray(WANTED * np.float32("nan")), "TIFF"), "finite"),
+    "nan": (lambda: WANTED * np.float32("nan"), "0..255 or finite floats"),
+    "infinity": (lambda: np.where(WANTED > 0.5, np.inf, 0), "0..255 or finite floats"),
+    "floats of 0..255": (lambda: WANTED * 255, "0..255 or finite floats"),
     "negative": (lambda: np.full((28, 28), -1), "0..255 or finite floats"),
     "too bright": (lambda: np.full((28, 28), 256), "0..255 or finite floats"),
-    "colours": (lambda: np.zeros((28, 28, 3)), "shape"),
-    "flat": (lambda: np.zeros(784), "shape"),
+    "channels first": (lambda: np.zeros((3, 28, 28)), "shape (3, 28, 28)"),
+    "two channels": (lambda: np.zeros((28, 28, 2)), "shape (28, 28, 2)"),
+    "a batch": (lambda: np.zeros((1, 1, 28, 28)), "shape (1, 1, 28, 28)"),
+    "flat": (lambda: np.zeros(784), "shape (784,)"),
+    "heic": (lambda: b"\0\0\0\x18ftypheic" + bytes(40), "HEIC, AVIF or a film, which are not read; export"),
+    "avif": (lambda: save(draw(), "AVIF"), "export it as JPEG or PNG"),
     "no pixels": (lambda: np.zeros((0, 28)), "at least 8 x 8"),
     "complex": (lambda: np.zeros((28, 28), dtype=complex), "complex"),
     "words": (lambda: np.full((28, 28), "ink"), "give grey values"),

@@ -114,7 +114,7 @@ def test_they_are_in_the_wheel(tmp_path: Path) -> None:
     for name in names():
         for file in pretrained_folder(name).iterdir():
             assert f"mnist_adder/pretrained/{name}/{file.name}" in inside
-    assert "mnist_adder/reports/templates/report.html" in inside
+    assert {"mnist_adder/reports/templates/report.html", "mnist_adder/worksheet/network.png"} <= inside
 
 
 def test_the_bundled_digits_are_no_reason_to_refuse() -> None:

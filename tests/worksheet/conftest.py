@@ -1,4 +1,4 @@
-"""LibreOffice, made to calculate every formula anew, and the worksheet it is given."""
+"""LibreOffice, which calculates every formula again, and the worksheet for it."""
 
 from __future__ import annotations
 
@@ -76,18 +76,6 @@ def values_of(workbook: Path | bytes) -> Values:
         opened.close()
 
 
-@pytest.fixture(scope="session")
-def read() -> Callable[[Path | bytes], Values]:
-    """See ``values_of``."""
-    return values_of
-
-
-@pytest.fixture(scope="session")
-def change() -> Callable[[bytes, Mapping[Cell, float]], bytes]:
-    """Type other numbers into cells, as a learner does."""
-    return change_cells
-
-
 def change_cells(workbook: bytes, numbers: Mapping[Cell, float]) -> bytes:
     """The workbook with numbers in some cells, in the place of what was there; nothing else is touched."""
     changed = io.BytesIO()
@@ -100,8 +88,7 @@ def change_cells(workbook: bytes, numbers: Mapping[Cell, float]) -> bytes:
             content = old.read(entry).decode("latin-1")
             for cell, number in numbers.items():
                 if entry == f"xl/worksheets/sheet{titles.index(cell.sheet) + 1}.xml":
-                    place = cell.address.partition("!")[2]
-                    old_content = rf'(<c r="{place}"[^>]*>)(?:<f>[^<]*</f>)?<v>[^<]*'
+                    old_content = rf'(<c r="{cell.place}"[^>]*>)(?:<f>[^<]*</f>)?<v>[^<]*'
                     content, found = re.subn(old_content, rf"\g<1><v>{number!r}", content)
                     assert found == 1, cell.address
             new.writestr(entry, content.encode("latin-1"))

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
 import pytest
 import torch
+from tests.worksheet.conftest import Recalculate, Values, change_cells, values_of
 
 from mnist_adder.models.argmax_regression import ArgmaxRegression
 from mnist_adder.models.layers import add_distributions
 from mnist_adder.worksheet import Worksheet, autograd
 from mnist_adder.worksheet.book import Cell
 from mnist_adder.worksheet.check import Sheets
-from mnist_adder.worksheet.small_network import COLUMNS, UPDATES, Row
+from mnist_adder.worksheet.small_network import UPDATES, Row
 
-Values = dict[str, list[tuple[object, ...]]]
 TOLERANCE = 1e-9
 
 
@@ -41,25 +41,22 @@ class Calculated:
 @pytest.fixture(scope="module")
 def changes(uncalculated: Worksheet) -> dict[Cell, float]:
     sheets = uncalculated.sheets
-    s = sheets.settings
-    small = {s.rate: 0.8, s.weights[0]: 0.7, s.weights[6]: -0.3, s.biases[0]: 0.35, s.biases[1]: 0.6}
+    small = {"rate": 0.8, "w1": 0.7, "w7": -0.3, "b1": 0.35, "b2": 0.6}
     head = {sheets.head_rate: 0.001, sheets.head[0].parameters[3]: 0.5, sheets.head[2].digit: 9.0}
-    exact = {sheets.exact.logits[5]: -1.5, sheets.exact.digit: 8.0, sheets.exact.number: 9.0}
-    return small | {sheets.rates[5]: 3.0} | head | exact
+    exact = {sheets.exact["logits"][5]: -1.5, **dict(zip(sheets.exact["pair"], (8.0, 9.0), strict=True))}
+    rates = {sheets.runs[5][0]: 3.0}
+    return {sheets.inputs[name]: number for name, number in small.items()} | rates | head | exact
 
 
 @pytest.fixture(scope="module")
 def calculated(
-    uncalculated: Worksheet,
-    changes: dict[Cell, float],
-    change: Callable[[bytes, Mapping[Cell, float]], bytes],
-    recalculate: Callable[[Mapping[str, bytes]], dict[str, Values]],
+    uncalculated: Worksheet, changes: dict[Cell, float], recalculate: Recalculate
 ) -> dict[str, Calculated]:
-    content = uncalculated.content
-    even = dict.fromkeys(uncalculated.sheets.exact.number_probabilities, 0.1)
-    biases = dict(zip(uncalculated.sheets.settings.biases, (0.35, 0.60), strict=True))
-    ways = {"changed": changes, "even": even, "biases": biases}
-    found = recalculate({"written": content, **{name: change(content, way) for name, way in ways.items()}})
+    even = dict.fromkeys(uncalculated.sheets.exact["number_probabilities"], 0.1)
+    inputs = uncalculated.sheets.inputs
+    biases = {inputs["b1"]: 0.35, inputs["b2"]: 0.60}
+    ways = {"written": {}, "changed": changes, "even": even, "biases": biases}
+    found = recalculate({name: change_cells(uncalculated.content, way) for name, way in ways.items()})
     return {name: Calculated(values) for name, values in found.items()}
 
 
@@ -73,32 +70,24 @@ def assert_close(found: Sequence[float], expected: torch.Tensor, what: str) -> N
     assert difference <= TOLERANCE, f"{what} is {difference} away"
 
 
-def small_network(one: Calculated, sheets: Sheets, rate: Cell) -> dict[str, torch.Tensor]:
-    s = sheets.settings
-    inputs, targets, weights, biases = map(one.numbers, (s.inputs, s.targets, s.weights, s.biases))
-    return autograd.small_network(inputs, targets, weights, biases, one.number(rate), UPDATES)
-
-
-def assert_network(one: Calculated, rows: Sequence[Row], expected: dict[str, torch.Tensor]) -> None:
-    names = [name for name, _ in COLUMNS]
-    assert expected.keys() <= set(names)
-    for name in names:
-        if name in expected:
-            assert_close(one.numbers([row[name] for row in rows]), expected[name], name)
+def assert_network(one: Calculated, sheets: Sheets, rate: Cell, rows: Sequence[Row]) -> None:
+    inputs = {name: one.number(cell) for name, cell in (sheets.inputs | {"rate": rate}).items()}
+    for name, expected in autograd.small_network(inputs, UPDATES).items():
+        assert_close(one.numbers([row[name] for row in rows]), expected, name)
 
 
 def test_before_libreoffice_there_are_no_values(
-    uncalculated: Worksheet, read: Callable[[bytes], Values], calculated: dict[str, Calculated]
+    uncalculated: Worksheet, calculated: dict[str, Calculated]
 ) -> None:
     error = uncalculated.sheets.small[0]["E_total"]
-    assert Calculated(read(uncalculated.content)).word(error) == 0
+    assert Calculated(values_of(uncalculated.content)).word(error) == 0
     assert calculated["written"].number(error) == pytest.approx(0.242519857, abs=5e-10)
 
 
 def test_every_formula_comes_to_its_stored_value(
-    worksheet: Worksheet, read: Callable[[bytes], Values], calculated: dict[str, Calculated]
+    worksheet: Worksheet, calculated: dict[str, Calculated]
 ) -> None:
-    stored, count = read(worksheet.content), 0
+    stored, count = values_of(worksheet.content), 0
     assert calculated["written"].values.keys() == stored.keys()
     for title, rows in calculated["written"].values.items():
         for line, (left, right) in enumerate(zip_longest(rows, stored[title], fillvalue=())):
@@ -113,23 +102,20 @@ def test_every_formula_comes_to_its_stored_value(
 
 def test_small_network(one: Calculated, uncalculated: Worksheet) -> None:
     sheets = uncalculated.sheets
-    assert_network(one, sheets.small, small_network(one, sheets, sheets.settings.rate))
+    assert_network(one, sheets, sheets.inputs["rate"], sheets.small)
 
 
-def test_the_known_numbers(calculated: dict[str, Calculated], uncalculated: Worksheet) -> None:
-    sheets = uncalculated.sheets
-    first = [row["E_total"] for row in sheets.small[:2]]
-    assert calculated["written"].numbers(first) == pytest.approx([0.242519857, 0.235495378], abs=5e-10)
+def test_the_variant_with_biases_has_its_known_errors(
+    calculated: dict[str, Calculated], uncalculated: Worksheet
+) -> None:
+    first = [row["E_total"] for row in uncalculated.sheets.small[:2]]
     assert calculated["biases"].numbers(first) == pytest.approx([0.298371109, 0.291027774], abs=5e-10)
-    ends = [rows[100]["E_total"] for rows in sheets.runs]
-    known = [0.133511, 0.079166, 0.029167, 0.016387, 0.012395, 0.005160]
-    assert calculated["written"].numbers(ends) == pytest.approx(known, abs=5e-7)
 
 
 def test_learning_rates(one: Calculated, uncalculated: Worksheet) -> None:
     sheets = uncalculated.sheets
-    for rate, rows in zip(sheets.rates, sheets.runs, strict=True):
-        assert_network(one, rows, small_network(one, sheets, rate))
+    for rate, rows in sheets.runs:
+        assert_network(one, sheets, rate, rows)
 
 
 def test_adder_head(one: Calculated, uncalculated: Worksheet) -> None:
@@ -153,8 +139,8 @@ def test_adder_head_over_all_pairs(one: Calculated, uncalculated: Worksheet) -> 
     pairs = torch.cartesian_prod(torch.arange(10.0), torch.arange(10.0)).double()
     with torch.no_grad():
         answers = head(pairs).squeeze(1)
-    sheet = one.values[row.answer.sheet][row.answer.row]
-    assert sheet[10] == pytest.approx((answers - pairs.sum(1)).square().mean().item(), abs=TOLERANCE)
+    error = (answers - pairs.sum(1)).square().mean().item()
+    assert one.number(row.mse) == pytest.approx(error, abs=TOLERANCE)
     right = (answers.round() == pairs.sum(1)).sum().item()
     words = [str(row[11]) for row in one.values[row.answer.sheet]]
     (line,) = (line for line, word in enumerate(words) if word.startswith("Down: the digit"))
@@ -162,34 +148,30 @@ def test_adder_head_over_all_pairs(one: Calculated, uncalculated: Worksheet) -> 
 
 
 def test_exact_sum(one: Calculated, uncalculated: Worksheet) -> None:
-    e = uncalculated.sheets.exact
-    expected = autograd.exact_sum(one.numbers(e.logits), int(one.number(e.digit)), int(one.number(e.number)))
-    assert_close(one.numbers(e.digit_probabilities), expected["digit_probabilities"], "P(digit)")
-    assert_close(one.numbers(e.sum_probabilities), expected["sum_probabilities"], "P(sum)")
-    assert_close(one.numbers([e.digit_loss, e.sum_loss]), expected["losses"], "losses")
-    for name, cells in (("digit", e.digit_slopes), ("sum", e.sum_slopes)):
-        assert_close(one.numbers(cells), expected[f"{name}_slopes"], name)
-    assert_close(one.numbers(e.slopes), expected["slopes"], "slopes")
+    cells = uncalculated.sheets.exact
+    digit, number = map(int, one.numbers(cells["pair"]))
+    for name, expected in autograd.exact_sum(one.numbers(cells["logits"]), digit, number).items():
+        assert_close(one.numbers(cells[name]), expected, name)
 
 
 def test_exact_sum_of_a_number_that_is_a_distribution(
     calculated: dict[str, Calculated], uncalculated: Worksheet
 ) -> None:
-    one, e = calculated["even"], uncalculated.sheets.exact
-    z = torch.tensor([one.numbers(e.logits)], dtype=torch.float64, requires_grad=True)
+    one, cells = calculated["even"], uncalculated.sheets.exact
+    z = torch.tensor([one.numbers(cells["logits"])], dtype=torch.float64, requires_grad=True)
     scores = add_distributions(z.log_softmax(1), torch.full((1, 10), 0.1, dtype=torch.float64))
-    loss = -scores[0, int(one.number(e.digit) + one.number(e.number))]
+    loss = -scores[0, int(sum(one.numbers(cells["pair"])))]
     (slopes,) = torch.autograd.grad(loss, z)
-    assert_close(one.numbers(e.sum_probabilities), scores[0].exp().detach(), "P(sum)")
-    assert one.number(e.sum_loss) == pytest.approx(loss.item(), abs=TOLERANCE)
-    assert_close(one.numbers(e.sum_slopes), slopes[0], "slopes")
+    assert_close(one.numbers(cells["sum_probabilities"]), scores[0].exp().detach(), "P(sum)")
+    assert one.number(cells["losses"][1]) == pytest.approx(loss.item(), abs=TOLERANCE)
+    assert_close(one.numbers(cells["sum_slopes"]), slopes[0], "slopes")
 
 
 def test_a_changed_input_moves_what_follows(
     calculated: dict[str, Calculated], uncalculated: Worksheet, changes: dict[Cell, float]
 ) -> None:
     sheets = uncalculated.sheets
-    for cell in (sheets.small[-1]["E_total"], sheets.head[-1].answer, sheets.exact.slopes[0]):
+    for cell in (sheets.small[-1]["E_total"], sheets.head[-1].answer, sheets.exact["slopes"][0]):
         assert abs(calculated["changed"].number(cell) - calculated["written"].number(cell)) > 1e-3
     for cell, number in changes.items():
         assert calculated["changed"].number(cell) == number

@@ -1,6 +1,6 @@
 """The command line, one file a command: parse, call one function, print.
 
-Nothing imports this package. Heavy imports wait inside the commands, so that ``--help`` is quick.
+No other package imports this one. Heavy imports are inside the commands, so that ``--help`` is fast.
 """
 
 import importlib

@@ -1,7 +1,7 @@
-"""The program itself: its exit codes, and the options that several commands share.
+"""The program: its exit codes, and the options that several commands share.
 
-The commands in the files beside this one register themselves here. A mistake of the user's, a missing extra
-or a file that cannot be written ends in one line and exit code 2.
+The commands in the files beside this one register themselves here. A user's mistake, a missing extra or a
+file that cannot be written ends in one line and exit code 2.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import typer
 from typer.core import TyperGroup
 
 from mnist_adder import __version__
+from mnist_adder.cli.output import print_plainly_if_needed
 from mnist_adder.errors import MnistAdderError
 from mnist_adder.extras import naming_the_extra
 
 
 class _Commands(TyperGroup):
-    """The list of commands, with the whole of each one's first sentence: click would cut it to a line."""
+    """Lists the commands with their whole first sentences: click would cut each to one line."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write a line or two for each command."""
@@ -62,6 +63,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 
 def main() -> None:
     """Run the command line; the entry point of ``mnist-adder``."""
+    print_plainly_if_needed()
     try:
         try:
             with naming_the_extra():
@@ -71,7 +73,7 @@ def main() -> None:
                 sys.stdout.flush()  # here a full disk is one line; at Python's exit it would be a traceback
     except MnistAdderError as error:
         _fail(str(error))
-    except BrokenPipeError:  # the reader of our output has closed it, as head does
+    except BrokenPipeError:  # the reader has closed our output, as head does
         _forget_output()
         sys.exit(0)
     except OSError as error:
@@ -85,7 +87,7 @@ def _fail(message: str) -> NoReturn:
 
 
 def _forget_output() -> None:
-    """Point standard output at nothing, so that Python's own flush at exit succeeds."""
+    """Send standard output to nowhere, so that Python's own flush at exit succeeds."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import os
 import shutil
 import sys
@@ -19,21 +21,37 @@ if TYPE_CHECKING:
 
     from mnist_adder.evaluation.compare import Comparison
 
+_PLAIN = {"█": "#", "±": "+-", "×": "x", "–": "-", "−": "-", "…": "..."}
+"""What is printed where an encoding lacks a character; anything else becomes ``?``."""
 _NUMBERS = ("parameters", "multiply-adds", "seconds", "digit", "sum", "both", "%")
 """Headings of columns of numbers."""
 
 
 def own_command() -> str:
-    """What the user can type to run this program again: its name if the shell finds it, else its path."""
+    """What to type to run this program again: its name if the shell finds it, else its path."""
     called = Path(sys.argv[0])
     if shutil.which("mnist-adder") or called.name != "mnist-adder":
         return "mnist-adder"
     return os.path.relpath(called)
 
 
+def print_plainly_if_needed() -> None:
+    """Let what is printed suit any encoding, cp1252 or ASCII too: plain characters instead of an error."""
+    codecs.register_error("plain", _in_plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="plain")
+
+
+def _in_plain(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    missing = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(letter, "?") for letter in missing), error.end
+
+
 @contextlib.contextmanager
 def silent_c_libraries() -> Iterator[None]:
-    """Keep what C libraries print to standard error from the user: libtiff does, on a damaged file.
+    """Hide what C libraries print to standard error, as libtiff does for a damaged file.
 
     Our own message about the file comes afterwards.
     """
@@ -48,7 +66,7 @@ def silent_c_libraries() -> Iterator[None]:
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """A console; wide enough for tables where the output goes to a file."""
+    """A console, wide enough for tables where the output goes to a file."""
     from rich.console import Console
 
     console = Console(stderr=stderr)
@@ -63,7 +81,7 @@ def notifier(console: Console) -> Callable[[str], None]:
 
 
 def make_table(*headings: str) -> Table:
-    """A table in the one style; numbers are aligned right."""
+    """A table; columns of numbers are aligned right."""
     from rich import box
     from rich.table import Table
 
@@ -113,10 +131,10 @@ def print_comparison(comparison: Comparison) -> None:
 
 
 def parse_settings(settings: list[str]) -> dict[str, str]:
-    """``["epochs=3"]``, as --set gives them, by name.
+    """The values of --set by name, from ``["epochs=3"]``.
 
     Raises:
-        MnistAdderError: one has no value.
+        MnistAdderError: a setting has no value.
     """
     for setting in settings:
         if "=" not in setting:

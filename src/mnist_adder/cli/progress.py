@@ -1,4 +1,4 @@
-"""What one sees while it trains: a bar with figures within the epoch, a line after it."""
+"""What training prints: a bar with figures during an epoch, a line after it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEADER = (
 
 
 class Progress(L.Callback):
-    """Prints the epochs' figures, in percent, and where there is a terminal a bar beneath them."""
+    """Prints each epoch's figures, accuracies in percent, and on a terminal a bar below them."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -29,7 +29,7 @@ class Progress(L.Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not trainer.is_global_zero:
-            self.console.quiet = True  # of several processes one speaks
+            self.console.quiet = True  # of several processes one prints
         self.console.print(HEADER, highlight=False)
         if self.console.quiet or not self.console.is_terminal:
             return

@@ -22,8 +22,8 @@ def speedrun(
 ) -> None:
     """Train for 1.5 seconds on the processor: 99 % of MNIST's test pairs, and a run folder.
 
-    One network and one recipe, made for speed; docs/presets.md says how. The seconds are those of training:
-    loading comes before them, evaluation after.
+    One network and one recipe, made for speed: see docs/presets.md. The seconds are those of training,
+    without loading and evaluation.
     """
     console = make_console(stderr=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,11 +61,11 @@ def train(
     from mnist_adder.training.config import TrainConfig
     from mnist_adder.training.distributed import is_rank_zero
 
-    console.quiet = not is_rank_zero()  # of several processes one speaks
+    console.quiet = not is_rank_zero()  # of several processes one prints
     common: dict[str, Any] = {"notify": notifier(console), "callbacks": lambda: [Progress(console)]}
     try:
         if resume is not None:
-            _refuse_options(ctx, resume, epochs)
+            _refuse_options(ctx, resume)
             run = training.resume(resume, data_dir=data_dir, **common)
         else:
             config = TrainConfig(
@@ -99,29 +98,19 @@ def train(
     print(f"Next:       {own_command()} predict PICTURE NUMBER --run {run.folder}")
 
 
-def _refuse_options(ctx: typer.Context, folder: Path, epochs: int | None) -> None:
-    """A resumed run does what its config says, so options that say otherwise are mistakes.
+def _refuse_options(ctx: typer.Context, folder: Path) -> None:
+    """A resumed run follows its config, so other options are mistakes.
 
     Raises:
-        MnistAdderError: such an option was given.
+        MnistAdderError: one was given.
     """
     given = []
     for parameter in ctx.command.params:
         source = ctx.get_parameter_source(parameter.name or "")
         if parameter.name not in _WITH_RESUME and source is not None and source.name == "COMMANDLINE":
             given.append(parameter.opts[0] if parameter.opts[0].startswith("-") else "MODEL")
-    if not given:
-        return
-    said = f"--resume {folder} goes on as that run was begun, so {', '.join(given)} cannot be given with it."
-    if epochs is not None:
-        from mnist_adder.reproduce import train_command
-        from mnist_adder.runs import load_run
-
-        config = load_run(folder).config
-        if epochs > config.recipe.epochs:
-            longer = dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, epochs=epochs))
-            said += (
-                f" Its learning rate was planned for {config.recipe.epochs} epochs. To train longer, "
-                f"begin a new run: {train_command(longer)}"
-            )
-    raise MnistAdderError(said)
+    if given:
+        raise MnistAdderError(
+            f"--resume {folder} continues that run as it was begun, so {', '.join(given)} cannot be given "
+            "with it. To train longer or otherwise, begin a new run."
+        )

@@ -1,9 +1,8 @@
-"""Writes a trained model as model.onnx, which answers without torch and wherever ONNX is read.
+"""Exports a trained model as model.onnx, which runs without torch wherever ONNX is supported.
 
-torch's older exporter traces the model: it takes a moment where the newer one takes seconds. Before that,
-batch normalisation is folded into the layers before it. The file is what the trace says, in operators that
-onnx's reference evaluator, OpenCV, OpenVINO and ONNX Runtime all read alike; see benchmarks/readers.py. Opset
-17 is the standard's of 2022, which most programs know.
+Batch normalisation is folded into the layers before it; then torch's older exporter traces the model, which
+takes a fraction of the newer one's seconds. onnx's reference evaluator, OpenCV, OpenVINO and ONNX Runtime all
+read the file and agree; see benchmarks/readers.py. Opset 17 is of 2022, so most programs support it.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from mnist_adder.errors import ModelError, RunError
 from mnist_adder.inference.predictor import MODEL
 from mnist_adder.inference.session import INPUTS, OUTPUTS, append_checksum, open_session, run_session
 from mnist_adder.runs import load_run
-from mnist_adder.safe_io import write_bytes
+from mnist_adder.safe_io import in_short, write_bytes
 from mnist_adder.types import NUMBERS, SIDE
 
 if TYPE_CHECKING:
@@ -35,9 +34,9 @@ if TYPE_CHECKING:
 OPSET = 17
 """Version of ONNX's operators in the file."""
 CHECKED_PAIRS = (1, 2, 7, 64)
-"""Batch sizes with which a file is checked; tracing used two."""
+"""Batch sizes with which a file is checked; it is traced with two."""
 TOLERANCE = 5e-5
-"""Largest allowed difference of a probability from torch's."""
+"""The largest allowed difference between a probability and torch's."""
 
 _RESULTS = (
     "pairs",
@@ -53,7 +52,7 @@ _RESULTS = (
 
 
 def export_run(run: Run | str | Path, path: Path | None = None) -> Path:
-    """Write the model.onnx of a finished run, and return its path.
+    """Write the model.onnx of a finished run; returns its path.
 
     Args:
         run: a run, or its folder.
@@ -70,7 +69,7 @@ def export_run(run: Run | str | Path, path: Path | None = None) -> Path:
 
 
 def describe(results: Mapping[str, Any]) -> dict[str, str]:
-    """What model.onnx says about itself, from the content of results.json.
+    """The metadata of model.onnx, from the content of results.json.
 
     Keys: ``model``, ``mnist-adder`` (its version), ``dataset``, ``seed``, ``commit`` where there is one, and
     ``results``, a JSON object with ``joint_accuracy`` and others, as fractions.
@@ -87,7 +86,7 @@ def describe(results: Mapping[str, Any]) -> dict[str, str]:
 
 
 def export_onnx(model: Adder, path: Path, *, metadata: Mapping[str, str]) -> None:
-    """Write a model as ONNX, once its answers are found to be torch's own; the model stays as it was.
+    """Write a model as ONNX, after checking that the file answers as torch does; the model is not changed.
 
     Inputs, N pairs: ``image`` float32 (N, 1, 28, 28) in [0, 1], ``number`` int64 (N,). Outputs: ``digit`` and
     ``sum`` int64 (N,), ``digit_probabilities`` float32 (N, 10), ``sum_probabilities`` float32 (N, 19). The
@@ -96,17 +95,17 @@ def export_onnx(model: Adder, path: Path, *, metadata: Mapping[str, str]) -> Non
     Args:
         model: trained, on any device, in any mode.
         path: the file, usually model.onnx of a run folder; its folder exists.
-        metadata: what the file says about itself, see :func:`describe`.
+        metadata: see :func:`describe`.
 
     Raises:
-        ModelError: the model does something that ONNX cannot say, its weights are not finite, or the file
-            answers differently; nothing is then written.
+        ModelError: ONNX has no operator for something the model does, its weights are not finite, or the
+            file answers differently; nothing is then written.
         OSError: the file cannot be written.
     """
     network = _answering(model)
     if not all(bool(values.isfinite().all()) for values in network.state_dict().values()):
         raise ModelError(f"{model.name()} has weights that are not finite: lower its learning rate.")
-    content = _label(_trace(network, model.name()), metadata)
+    content = to_bytes(_trace(network, model.name()), metadata)
     try:
         _compare(network, content, model.name())
     except RunError as error:
@@ -115,7 +114,7 @@ def export_onnx(model: Adder, path: Path, *, metadata: Mapping[str, str]) -> Non
 
 
 def _answering(model: Adder) -> nn.Module:
-    """A copy of the model, on the processor in float32, whose four outputs are the file's."""
+    """A copy of the model, on the CPU in float32, with the four outputs of the file."""
     import torch
     from torch import Tensor, nn
 
@@ -127,7 +126,7 @@ def _answering(model: Adder) -> nn.Module:
         def forward(self, image: Tensor, number: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             outputs = self.model(image, number)
             both = outputs.digit_logits.softmax(1), self.model.sum_probabilities(outputs)
-            # OpenCV 4 answers at random where argmax drops the axis itself.
+            # OpenCV 4 returns random values where argmax drops the axis itself.
             digit, total = (probabilities.argmax(1, keepdim=True).view(-1) for probabilities in both)
             return digit, total, *both
 
@@ -136,7 +135,7 @@ def _answering(model: Adder) -> nn.Module:
 
 
 def _trace(network: nn.Module, name: str) -> Any:
-    """The network, with batch normalisation folded, as an ``onnx.ModelProto`` that torch writes."""
+    """The network as an ``onnx.ModelProto``, with batch normalisation folded and the promised shapes."""
     import onnx
     import torch
     from torch.onnx.errors import OnnxExporterError
@@ -160,29 +159,29 @@ def _trace(network: nn.Module, name: str) -> Any:
                 output_names=list(OUTPUTS),
                 dynamic_axes={key: {0: "N"} for key in (*INPUTS, *OUTPUTS)},
             )
-            return onnx.load(Path(folder) / MODEL)
+            traced = onnx.load(Path(folder) / MODEL)
     except OnnxExporterError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"{name} cannot be written as ONNX: {reason}.") from None
-
-
-def _label(model: Any, metadata: Mapping[str, str]) -> bytes:
-    """The file's bytes, with the shapes that are promised, metadata and checksum."""
-    import onnx
-
-    for value in model.graph.output:  # tracing loses some widths
+        raise ModelError(f"{name} cannot be written as ONNX: {in_short(error)}.") from None
+    for value in traced.graph.output:  # tracing loses some widths
         for axis, size in zip(value.type.tensor_type.shape.dim[1:], OUTPUTS[value.name][1], strict=True):
             axis.dim_value = size
     # OpenCV 4 cannot infer shapes behind a pooling once an input of fewer than three axes has a named one.
-    number = next(value for value in model.graph.input if value.name == "number")
+    number = next(value for value in traced.graph.input if value.name == "number")
     number.type.tensor_type.shape.dim[0].ClearField("dim_param")
+    return traced
+
+
+def to_bytes(model: Any, metadata: Mapping[str, str]) -> bytes:
+    """The file of an ``onnx.ModelProto``, with metadata and checksum."""
+    import onnx
+
     onnx.helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model)
     return append_checksum(model.SerializeToString(deterministic=True))
 
 
 def _compare(network: nn.Module, content: bytes, name: str) -> None:
-    """Compare the file's answers with the network's; those that rest on a tie may differ.
+    """Compare the file's answers with the network's; those that are near a tie may differ.
 
     Raises:
         ModelError: a probability differs by more than the tolerance, or an answer does.
@@ -199,18 +198,18 @@ def _compare(network: nn.Module, content: bytes, name: str) -> None:
         for answer, probabilities in ((0, 2), (1, 3)):
             difference = float(np.abs(ours[probabilities] - theirs[probabilities])[clear].max(initial=0))
             second, first = np.sort(ours[probabilities])[:, -2:].T
-            clear &= first - second > TOLERANCE  # a sum may rest on the digit answered
+            clear &= first - second > TOLERANCE  # the sum may depend on the digit
             others = int(((ours[answer] != theirs[answer]) & clear).sum())
-            if not difference < TOLERANCE or others:  # not a number fails the first
+            if not difference < TOLERANCE or others:  # NaN fails the first
                 raise ModelError(
                     f"{name} answers differently as ONNX: of {count} pairs {others} have another "
                     f"{list(OUTPUTS)[answer]}, and probabilities differ by up to {difference:.1g}, with "
-                    f"{TOLERANCE:g} allowed. Look for chance, memory or a fixed batch size in its forward."
+                    f"{TOLERANCE:g} allowed. Look for randomness, state or a fixed batch size in its forward."
                 )
 
 
 def _strokes(count: int) -> NDArray[np.float32]:
-    """Images (N, 1, 28, 28) of three straight strokes each, in MNIST's width; always the same."""
+    """Images (N, 1, 28, 28) of three straight strokes each, as wide as MNIST's; always the same."""
     ends = np.random.default_rng(0).uniform(4, SIDE - 4, (count, 3, 2, 2)).astype(np.float32)
     start, along = ends[:, :, 0, None, None], (ends[:, :, 1] - ends[:, :, 0])[:, :, None, None]
     pixels = np.moveaxis(np.indices((SIDE, SIDE), dtype=np.float32), 0, 2) - start  # (N, 3, 28, 28, 2)

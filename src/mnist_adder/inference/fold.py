@@ -1,23 +1,22 @@
-"""Batch normalisation becomes part of the layer before it, in a network that is trained already.
+"""Folds batch normalisation into the layer before it, so that an exported network has less to compute.
 
-In evaluation it is a scale and a shift for each channel, which the weights of a convolution or of a linear
-layer do as well: the exported file then has less to compute.
+In evaluation it is a scale and a shift of each channel, which the weights of a convolution or a linear layer
+can include.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.utils import fuse_conv_bn_weights
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mnist_adder.models.layers import Repeated
 
 
 def fold_batch_norm(network: nn.Module) -> None:
-    """Fold batch normalisation in every Sequential and Repeated of a network; answers change by rounding.
+    """Fold batch normalisation in every Sequential and Repeated of a network; its outputs change by rounding.
 
     Args:
         network: in evaluation mode; it is changed in place.
@@ -31,7 +30,7 @@ def fold_batch_norm(network: nn.Module) -> None:
 
 
 class _Residual(nn.Sequential):
-    """What Repeated becomes: each step has a convolution of its own."""
+    """Replaces Repeated: each step has a convolution of its own."""
 
     def forward(self, features: Tensor) -> Tensor:
         for convolution in self:
@@ -40,11 +39,11 @@ class _Residual(nn.Sequential):
 
 
 def _fold(layers: Iterable[nn.Module]) -> list[nn.Module]:
-    """The layers of a Sequential, without the normalisations that a layer before them takes over.
+    """The layers of a Sequential, with normalisations folded into the layers before them.
 
-    Training pools before it normalises, which leaves a quarter of the values to do. Here normalisation goes
-    into the convolution before the pooling, and ReLU moves there too: the greatest value stays the greatest
-    where no scale is negative, and int8 then computes convolution and ReLU as one.
+    Models pool before they normalise, since pooling leaves a quarter of the values. Here normalisation goes
+    into the convolution before the pooling, which changes no maximum unless a scale is negative. ReLU moves
+    there too, so that int8 computes convolution and ReLU as one.
     """
     folded: list[nn.Module] = []
     for layer in layers:
@@ -64,15 +63,13 @@ def _fold(layers: Iterable[nn.Module]) -> list[nn.Module]:
     return folded
 
 
+def _fuse(layer: Any, norm: Any) -> Any:
+    """A copy of a convolution or linear layer with the normalisation folded in.
+
+    torch's fuse_linear_bn_eval fails on a normalisation without a scale; this one takes linear layers too.
+    """
+    return fuse_conv_bn_eval(layer, norm)
+
+
 def _has_negative_scale(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> bool:
     return norm.affine and bool((norm.weight < 0).any())
-
-
-def _fuse(layer: Any, norm: Any) -> Any:
-    """A copy of a convolution or linear layer that normalises as well; the layer may be in use elsewhere."""
-    fused = copy.deepcopy(layer)
-    # Right for linear layers too; torch's fuse_linear_bn_weights fails on a norm without a scale.
-    fused.weight, fused.bias = fuse_conv_bn_weights(
-        layer.weight, layer.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-    )
-    return fused

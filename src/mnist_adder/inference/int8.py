@@ -1,14 +1,15 @@
-"""Quantises a run's model.onnx to model.int8.onnx: the same questions, answered with 8-bit multiplications.
+"""Quantises a run's model.onnx to model.int8.onnx: the same inputs and outputs, 8-bit multiplications.
 
 Weights become int8 with one scale for each output channel. Values between layers become uint8 with one scale,
-from the smallest to the largest that the calibration images produce there. The file says so in standard
-operators, QuantizeLinear and DequantizeLinear around ordinary ones, which any reader of ONNX knows;
-onnxruntime fuses each such group into one operator on integers.
+from the smallest to the largest that the calibration images produce there. The file uses the standard
+operators QuantizeLinear and DequantizeLinear around ordinary ones; ONNX Runtime fuses each such group into
+one operator on integers.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_adder.errors import ModelError
+from mnist_adder.inference.export import to_bytes
 from mnist_adder.inference.predictor import MODEL, MODEL_INT8, Predictor, check_images
-from mnist_adder.inference.session import append_checksum, open_session, run_session
 from mnist_adder.safe_io import write_bytes
 from mnist_adder.types import NUMBERS
 
@@ -25,19 +26,19 @@ if TYPE_CHECKING:
     from mnist_adder.runs import Run
 
 CALIBRATION_IMAGES = 1024
-"""How many training images are usual."""
+"""The usual number of training images."""
 AGREEMENT = 0.99
-"""Smallest share of the calibration images whose digit and sum must stay what they were."""
+"""The smallest share of calibration images whose digit and sum must not change."""
 
 _AT_ONCE = 64
 
 
 def export_int8(run: Run | str | Path, images: NDArray[np.float32], path: Path | None = None) -> Path:
-    """Write model.int8.onnx once its answers are checked against model.onnx, and return its path.
+    """Write model.int8.onnx after checking its answers against model.onnx; returns its path.
 
-    Convolutions are quantised, with the pooling between them; where a model has none, its matrix products.
-    The rest is little work and stays float32. Weights use 7 of their 8 bits, so that processors which
-    accumulate products in 16 bits (AVX2 without VNNI) do not overflow, and answer like all others.
+    Convolutions are quantised, with the pooling between them, or the matrix products of a model that has no
+    convolutions. The rest takes little time and stays float32. Weights use 7 of their 8 bits, so that
+    processors which accumulate products in 16 bits (AVX2 without VNNI) do not overflow.
 
     Example::
 
@@ -46,8 +47,8 @@ def export_int8(run: Run | str | Path, images: NDArray[np.float32], path: Path |
 
     Args:
         run: a run, or its folder, with a model.onnx.
-        images: (N, 28, 28) float32 in [0, 1], N at least 1: some that the run was trained on, say
-            CALIBRATION_IMAGES. Never test images: the ranges of all values are read off them.
+        images: (N, 28, 28) float32 in [0, 1], N at least 1: training images, about CALIBRATION_IMAGES.
+            Never test images, since the ranges of all values are taken from them.
         path: the file; None is model.int8.onnx in the run's folder.
 
     Raises:
@@ -58,15 +59,25 @@ def export_int8(run: Run | str | Path, images: NDArray[np.float32], path: Path |
     """
     check_images(images)
     exact = Predictor(run)
+    numbers = np.arange(len(images)) % NUMBERS
     about = {**exact.metadata, "precision": "int8", "calibration_images": str(len(images))}
-    content = _label(_quantise(exact.folder / MODEL, images), about)
-    _compare(exact, content, images)
+    content = to_bytes(_quantise(exact.folder / MODEL, images, numbers), about)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / MODEL_INT8).write_bytes(content)
+        quantised = Predictor(folder, int8=True)
+    before, after = (predictor.predict_images(images, numbers) for predictor in (exact, quantised))
+    same = int(((before.digits == after.digits) & (before.sums == after.sums)).sum())
+    if same < AGREEMENT * len(images):
+        raise ModelError(
+            f"{exact.metadata['model']} cannot be quantised: {len(images) - same} of {len(images)} answers "
+            f"change, with {1 - AGREEMENT:.0%} allowed. Use its {MODEL}."
+        )
     path = exact.folder / MODEL_INT8 if path is None else path
     write_bytes(path, content)
     return path
 
 
-def _quantise(path: Path, images: NDArray[np.float32]) -> Any:
+def _quantise(path: Path, images: NDArray[np.float32], numbers: NDArray[np.int64]) -> Any:
     """The quantised onnx.ModelProto of a file."""
     import onnx
     from onnxruntime.quantization import (  # type: ignore[import-untyped]
@@ -78,21 +89,20 @@ def _quantise(path: Path, images: NDArray[np.float32]) -> Any:
 
     class Images(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.starts = iter(range(0, len(images), _AT_ONCE))
+            parts = (images[start : start + _AT_ONCE, None] for start in range(0, len(images), _AT_ONCE))
+            self.inputs: Iterator[dict[str, NDArray[Any]]] = (
+                {"image": part, "number": numbers[: len(part)]} for part in parts
+            )
 
         def get_next(self) -> dict[str, NDArray[Any]] | None:
-            start = next(self.starts, None)
-            if start is None:
-                return None
-            part = images[start : start + _AT_ONCE, None]
-            return {"image": part, "number": _numbers(len(part))}
+            return next(self.inputs, None)
 
     model = onnx.load(path)
     has_convolutions = any(node.op_type == "Conv" for node in model.graph.node)
     # Without this mark quantize_static logs the advice to simplify the model first.
     onnx.helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
     with tempfile.TemporaryDirectory() as folder:
-        exact, quantised = Path(folder) / "exact.onnx", Path(folder) / "quantised.onnx"
+        exact, quantised = Path(folder) / MODEL, Path(folder) / MODEL_INT8
         onnx.save(model, exact)
         quantize_static(
             exact,
@@ -106,37 +116,3 @@ def _quantise(path: Path, images: NDArray[np.float32]) -> Any:
             weight_type=QuantType.QInt8,
         )
         return onnx.load(quantised)
-
-
-def _label(model: Any, metadata: dict[str, str]) -> bytes:
-    """The file's bytes, with what it says about itself, and its checksum."""
-    import onnx
-
-    onnx.helper.set_model_props(model, metadata)
-    onnx.checker.check_model(model)
-    return append_checksum(model.SerializeToString(deterministic=True))
-
-
-def _compare(exact: Predictor, content: bytes, images: NDArray[np.float32]) -> None:
-    """Refuse a model whose answers change too often.
-
-    Raises:
-        ModelError: too few images keep their digit and their sum.
-    """
-    numbers = _numbers(len(images))
-    before = exact.predict_images(images, numbers)
-    session = open_session(content, MODEL_INT8)
-    same = 0
-    for start in range(0, len(images), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
-        digits, sums, *_ = run_session(session, images[part, None], numbers[part], MODEL_INT8)
-        same += int(((digits == before.digits[part]) & (sums == before.sums[part])).sum())
-    if same < AGREEMENT * len(images):
-        raise ModelError(
-            f"{exact.metadata['model']} does not bear int8: {len(images) - same} of {len(images)} answers "
-            f"change, with {1 - AGREEMENT:.0%} allowed. Use its {MODEL}."
-        )
-
-
-def _numbers(count: int) -> NDArray[np.int64]:
-    return np.arange(count) % NUMBERS

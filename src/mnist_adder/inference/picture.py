@@ -1,8 +1,4 @@
-"""Whatever holds a picture -> its brightness, as one array of moderate size.
-
-A path, bytes, an open file, a Pillow image or an array comes in; a float32 array (H, W) in [0, 1] goes
-out, upright, transparency resolved, its longer side at most :data:`WORKING_SIDE` pixels. Next is
-``preprocess``, which finds the ink in it.
+"""Reads whatever holds a picture: its brightness, upright, transparency resolved, in moderate size.
 
 What comes in may be hostile: sizes are checked before anything is decoded, the work that a file can ask for
 is bounded, and whatever goes wrong is a :class:`~mnist_adder.errors.PictureError`.
@@ -16,33 +12,36 @@ import stat
 import threading
 import warnings
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mnist_adder.errors import PictureError, PictureSizeError, UnknownPictureError
 
-Picture: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any]"
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Picture: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any] | Tensor"
 Plane: TypeAlias = NDArray[np.float32]  # (H, W), one number per pixel
 
 MAX_FILE_BYTES = 20_000_000
 """The largest file that is read."""
 MAX_PIXELS = {"PNG": 25e6, "JPEG": 50e6, "GIF": 25e6, "BMP": 25e6, "WEBP": 16e6, "TIFF": 25e6}
-"""The largest pictures that are decoded: in 300 MB and a second at most. JPEG decodes at an eighth of its
-size, and telephones make such photographs; the decoder of WebP keeps four copies."""
+"""The largest pictures that are decoded, in at most 300 MB and a second. JPEG can be decoded at an eighth of
+its size, and telephones take photographs of 50 megapixels; WebP's decoder keeps four copies."""
 MIN_SIDE = 8
-"""The smallest height or width in which a digit can be told."""
+"""The smallest height or width in which a digit can be recognised."""
 WORKING_SIDE = 512
-"""The longer side is reduced to this or less: a digit needs 20 pixels, and all that follows is quick."""
+"""The longer side is reduced to at most this, which makes all that follows fast: a digit needs 20 pixels."""
 
-_MAX_READS = 100_000  # Pillow reads a few times per block of a file: an honest one needs some thousands
+_MAX_READS = 100_000  # Pillow reads a few times per block of a file: ordinary files need some thousands
 _MAX_SCANNED_PIXELS = 250e6  # each scan of a progressive JPEG, commonly 10, is a pass over all its pixels
 _MAX_RUN_LENGTH_PIXELS = 1e6  # Pillow decodes run-length coded BMP in Python
-_MAX_GIVEN_PIXELS = 50e6  # images and arrays: they are in memory already
+_MAX_GIVEN_PIXELS = 50e6  # of images and arrays, which are in memory already
 
-_FORMATS = {  # by a file's first bytes: Pillow tries that one alone
+_FORMATS = {  # by a file's first bytes: Pillow tries no other
     b"\x89PNG": "PNG",
     b"\xff\xd8\xff": "JPEG",
     b"GIF8": "GIF",
@@ -59,9 +58,10 @@ def open_picture(picture: Picture) -> Plane:
     """Return the picture's brightness, (H, W) float32 in [0, 1], longer side at most 512 pixels.
 
     Args:
-        picture: a path, the bytes of a file, a binary file, a Pillow image, or an array (H, W) of
-            grey values, whole numbers in 0..255 or floats in [0, 1]. Files may be PNG, JPEG, GIF, BMP,
-            WebP or TIFF, of at most 20 MB and :data:`MAX_PIXELS`; the first frame counts.
+        picture: a path, the bytes of a file, a binary file, a Pillow image, or an array or tensor of whole
+            numbers in 0..255 or floats in [0, 1]: grey (H, W), (1, H, W) or (H, W, 1), colour (H, W, 3).
+            Files may be PNG, JPEG, GIF, BMP, WebP or TIFF, of at most 20 MB and :data:`MAX_PIXELS`; the
+            first frame counts.
 
     Raises:
         PictureError: it cannot be read, is damaged, or too small to show a digit.
@@ -72,6 +72,9 @@ def open_picture(picture: Picture) -> Plane:
     try:
         if isinstance(picture, Image.Image):
             return _from_image(picture)
+        if hasattr(picture, "requires_grad"):  # a tensor, on any device
+            tensor: Any = picture
+            return _from_array(tensor.detach().cpu().numpy())
         if hasattr(picture, "__array__"):
             return _from_array(np.asarray(picture))
         return _decode(_read(picture))
@@ -85,7 +88,7 @@ def open_picture(picture: Picture) -> Plane:
 
 
 def _read(picture: Any) -> bytes:
-    """The bytes of a file, one more than allowed at the most."""
+    """The bytes of a file, at most one more than is allowed."""
     if isinstance(picture, bytes | bytearray | memoryview):
         return bytes(picture)
     if not isinstance(picture, str | os.PathLike) and not hasattr(picture, "read"):
@@ -121,36 +124,42 @@ class _Budgeted(io.BytesIO):
 
 
 def _decode(data: bytes) -> Plane:
-    """Decode a file's bytes, checking what its header promises before decoding what it holds."""
+    """Decode a file's bytes, after checking the size that its header gives."""
     if not data:
         raise UnknownPictureError(f"is empty; give a {_ALLOWED} file")
     if len(data) > MAX_FILE_BYTES:
         most = f"{MAX_FILE_BYTES // 10**6} MB"
         raise PictureSizeError(f"has more than {most}, the most allowed; save it smaller")
     kind = next((kind for start, kind in _FORMATS.items() if data.startswith(start)), None)
+    if data[4:8] == b"ftyp":  # what telephones write
+        raise UnknownPictureError("is HEIC, AVIF or a film, which are not read; export it as JPEG or PNG")
     if kind is None:
         raise UnknownPictureError(f"is not a picture of a known kind; give a {_ALLOWED} file")
     with _quiet, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is wrong is said by PictureError or not at all
+        warnings.simplefilter("ignore")  # PictureError says what is wrong
         try:
             image: Image.Image = Image.open(_Budgeted(data), formats=[kind])
+        except UnidentifiedImageError:
+            raise PictureError(
+                f"starts as {kind} does, but is damaged; save it again as PNG or JPEG"
+            ) from None
         except Image.DecompressionBombError:  # beyond what Pillow opens, and so far beyond our own limits
             raise PictureSizeError(
                 f"has too many pixels; at most {MAX_PIXELS[kind]:,.0f} are allowed"
             ) from None
         _check_size(image.size, _limit(image, kind, data))
-        if kind == "JPEG":  # decodes below, outside the lock: photographs take longest and warn of nothing
+        if kind == "JPEG":  # decoded below, outside the lock: photographs take longest and raise no warnings
             image.draft(None, (WORKING_SIDE, WORKING_SIDE))
         else:
             image.load()
-        # How the camera was held. Loading has turned TIFF; where info is empty there is no EXIF to read.
+        # Loading has rotated TIFF already; where info is empty there is no EXIF to read.
         if image.info or kind == "TIFF":
             ImageOps.exif_transpose(image, in_place=True)
     return _brightness(image)
 
 
 def _limit(image: Image.Image, kind: str, data: bytes) -> float:
-    """The most pixels this file may have, given what decoding one of them can cost."""
+    """The most pixels this file may have, by what it costs to decode one."""
     if kind == "JPEG":
         return min(MAX_PIXELS[kind], _MAX_SCANNED_PIXELS / max(1, data.count(b"\xff\xda")))
     run_length = kind == "BMP" and image.info.get("compression") in (1, 2)
@@ -169,7 +178,7 @@ def _check_size(size: tuple[int, int], most: float) -> None:
 
 
 def _from_image(image: Image.Image) -> Plane:
-    """Take a Pillow image, whose pixels may not be decoded yet, and leave it as it is."""
+    """Take a Pillow image, whose pixels may not be decoded yet, without changing it."""
     _check_size(image.size, _MAX_GIVEN_PIXELS)
     with _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -179,11 +188,13 @@ def _from_image(image: Image.Image) -> Plane:
 
 
 def _from_array(array: NDArray[Any]) -> Plane:
-    """Take grey values (H, W): whole numbers in 0..255, or floats in [0, 1]."""
-    if array.ndim != 2 or array.dtype.kind not in "buif":
+    """Take grey values (H, W), (1, H, W), (H, W, 1) or colours (H, W, 3), of the range that is allowed."""
+    if array.ndim == 3 and 1 in (array.shape[0], array.shape[2]):
+        array = array.reshape([side for side in array.shape if side != 1])
+    if array.dtype.kind not in "buif" or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
         raise PictureError(
-            f"is an array of {array.dtype}, shape {array.shape}; give grey values (height, width), "
-            "whole numbers in 0..255 or floats in [0, 1]"
+            f"is an array of {array.dtype}, shape {array.shape}; give grey values (height, width) or colours "
+            "(height, width, 3), whole numbers in 0..255 or floats in [0, 1]"
         )
     _check_size((array.shape[1], array.shape[0]), _MAX_GIVEN_PIXELS)
     most = 1 if array.dtype.kind in "bf" else 255
@@ -193,6 +204,8 @@ def _from_array(array: NDArray[Any]) -> Plane:
             f"is an array of values {low}..{high}; give whole numbers in 0..255 or finite floats in [0, 1]"
         )
     plane = array.astype(np.float32) / np.float32(most)
+    if plane.ndim == 3:
+        return _brightness(Image.fromarray((255 * plane).round().astype(np.uint8)))
     return _shrink(Image.fromarray(plane)) if max(plane.shape) > WORKING_SIDE else plane
 
 
@@ -215,17 +228,19 @@ def _brightness(image: Image.Image) -> Plane:
 
 
 def _deep(values: NDArray[Any]) -> Plane:
-    """Pixels of more than 8 bits -> [0, 1]; the file does not say where white is, so guess it."""
-    plane = _shrink(Image.fromarray(values.astype(np.float32))).astype(np.float64)  # lest spans overflow
+    """Pixels of more than 8 bits -> [0, 1]; the file does not say which value is white, so guess it."""
+    plane = _shrink(Image.fromarray(values.astype(np.float32))).astype(
+        np.float64
+    )  # so that differences do not overflow
     if not np.isfinite(plane).all():
-        raise PictureError("holds pixels that are no finite numbers; save it again as 8 or 16 bit")
+        raise PictureError("has pixels that are not finite numbers; save it again as 8 or 16 bit")
     low, high = min(0.0, float(plane.min())), float(plane.max())
     white = next((most for most in (1.0, 255.0, 65535.0) if high <= most and low == 0), high - low)
     return np.asarray((plane - low) / white, dtype=np.float32)
 
 
 def _grey(colours: NDArray[np.float32]) -> Plane:
-    """Colours (H, W, 3) -> their luminance, or the one channel that shows the ink far better."""
+    """Colours (H, W, 3) -> their luminance, or a single channel that shows the ink far better."""
     luminance = colours @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     candidates: list[Plane] = [luminance, *np.moveaxis(colours, 2, 0)]
     spreads = [float(np.ptp(np.quantile(plane, (0.002, 0.998)))) for plane in candidates]
@@ -234,7 +249,7 @@ def _grey(colours: NDArray[np.float32]) -> Plane:
 
 
 def _without_alpha(colours: NDArray[np.float32], alpha: Plane) -> Plane:
-    """Colours (H, W, 3), opacity (H, W) -> a visible page laid on its own colour, or else the opacity."""
+    """Colours (H, W, 3), opacity (H, W) -> an opaque page on its own colour, or else the opacity."""
     seen = alpha > 0.5
     if seen.all():
         return _grey(colours)

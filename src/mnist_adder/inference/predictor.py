@@ -1,7 +1,6 @@
-"""Answering pictures with the model.onnx or model.int8.onnx of a run.
+"""Predicts with the model.onnx or model.int8.onnx of a run.
 
-Only onnxruntime, numpy and Pillow are imported: they are all that the base install brings, and torch would
-take seconds.
+Only onnxruntime, numpy and Pillow are imported: the base install has nothing else, and torch takes seconds.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ if TYPE_CHECKING:
     from mnist_adder.runs import Run
 
 MODEL = "model.onnx"
-"""The file of a run folder that answers."""
+"""The file of a run folder that predicts."""
 MODEL_INT8 = "model.int8.onnx"
-"""The one that answers where int8 is asked for; see :mod:`mnist_adder.inference.int8`."""
-_PAIRS_AT_ONCE = 64  # about the quickest on one core, and little memory even for binary-sum
+"""Its 8-bit form; see :mod:`mnist_adder.inference.int8`."""
+_PAIRS_AT_ONCE = 64  # about the fastest on one core, with little memory even for binary-sum
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,7 +38,7 @@ class Predictions:
     """The answers to N pairs; ``answers[row]`` is one of them as a Prediction."""
 
     digits: NDArray[np.int64]  # (N,) 0..9
-    numbers: NDArray[np.int64]  # (N,) 0..9, as they were asked
+    numbers: NDArray[np.int64]  # (N,) 0..9, as given
     sums: NDArray[np.int64]  # (N,) 0..18
     digit_probabilities: NDArray[np.float32]  # (N, 10), rows add up to 1
     sum_probabilities: NDArray[np.float32]  # (N, 19), rows add up to 1
@@ -58,7 +57,7 @@ class Predictions:
 
 
 class Predictor:
-    """A trained run, loaded once to answer many pictures; threads may share it.
+    """A trained run, loaded once for many predictions; threads may share it.
 
     Example::
 
@@ -68,18 +67,17 @@ class Predictor:
     Args:
         run: a run, its folder, ``"latest"`` for the newest finished run below ``runs/``, or ``"best"`` or
             ``"tiny"``, which are weights of the package. None: the package's default weights.
-        threads: how many share the images of :meth:`predict_images`; 0 is one for each core. A single image
-            is answered by one.
-        int8: answer by model.int8.onnx, which is quicker and whose probabilities are a little less exact.
+        threads: over which :meth:`predict_images` distributes its images; 0 is one for each core.
+        int8: use model.int8.onnx, which is faster and whose probabilities are a little less exact.
 
     Raises:
-        RunError: there is no such run, it has no such file, or that is not one that this package wrote.
+        RunError: there is no such run, it has no such file, or this package did not write that file.
     """
 
     folder: Path
-    """The folder of the run that answers."""
+    """The folder of the run."""
     metadata: Mapping[str, str]
-    """What the file says about itself; see :func:`~mnist_adder.inference.export.describe`."""
+    """Model, seed, results and more; see :func:`~mnist_adder.inference.export.describe`."""
 
     def __init__(self, run: Run | str | Path | None = None, *, threads: int = 1, int8: bool = False) -> None:
         if run is None:
@@ -93,16 +91,16 @@ class Predictor:
         self.metadata = {key: value for key, value in about.items() if key != "sha256"}
 
     def predict(self, picture: Picture, number: int | str) -> Prediction:
-        """The digit in a picture and its sum with a number.
+        """Predict the digit in a picture and its sum with a number.
 
         Args:
-            picture: a path, bytes, an open file, a PIL image or a 2-D array; see
-                :func:`mnist_adder.inference.preprocess.preprocess`.
+            picture: a path, bytes, an open file, a Pillow image, an array or a tensor; see
+                :func:`mnist_adder.inference.picture.open_picture`.
             number: 0..9, an int or its text.
 
         Raises:
             NumberError: the number is not one of 0..9.
-            PictureError: the picture is not one of a digit.
+            PictureError: the picture cannot be read, or shows no digit.
         """
         whole = check_number(number)
         return self._ask(preprocess(picture)[None], np.array([whole]))[0]
@@ -114,14 +112,14 @@ class Predictor:
         *,
         check: bool = True,
     ) -> Predictions:
-        """The digits in N images that look like MNIST's already, and their sums with N numbers.
+        """Predict the digits in N images as MNIST has them, and their sums with N numbers.
 
         Args:
-            images: (N, 28, 28) float32 in [0, 1], ink bright on dark, N at least 1. What
-                :func:`~mnist_adder.inference.preprocess.preprocess` returns, stacked.
+            images: (N, 28, 28) float32 in [0, 1], ink bright on dark, N at least 1, as
+                :func:`~mnist_adder.inference.preprocess.preprocess` makes them.
             numbers: (N,) whole numbers, 0..9.
-            check: look at both first. Without, they are known to be right, and numbers to be int64: looking
-                at them would make the other threads of a service wait.
+            check: check both first. Pass False if they are known to be right and numbers to be int64: a
+                service has checked them already.
 
         Raises:
             NumberError: the numbers are not N whole numbers from 0 to 9.
@@ -138,11 +136,11 @@ class Predictor:
 
         parts = [slice(start, start + _PAIRS_AT_ONCE) for start in range(0, len(images), _PAIRS_AT_ONCE)]
         if self._threads == 1 or len(parts) == 1:
-            pieces = list(map(answer, parts))
+            answers = list(map(answer, parts))
         else:
-            with ThreadPoolExecutor(self._threads) as pool:  # onnxruntime lets others work while it does
-                pieces = list(pool.map(answer, parts))
-        joined = pieces[0] if len(pieces) == 1 else list(map(np.concatenate, zip(*pieces, strict=True)))
+            with ThreadPoolExecutor(self._threads) as pool:  # onnxruntime releases the GIL
+                answers = list(pool.map(answer, parts))
+        joined = answers[0] if len(answers) == 1 else map(np.concatenate, zip(*answers, strict=True))
         digits, sums, digit_probabilities, sum_probabilities = joined
         return Predictions(
             digits=digits,
@@ -159,16 +157,16 @@ def _cores() -> int:
 
 
 def predict(picture: Picture, number: int | str, run: Run | str | Path | None = None) -> Prediction:
-    """The digit in a picture and its sum with a number, by the weights of the package or another run.
+    """Predict the digit in a picture and its sum with a number, with the weights of the package or a run.
 
-    For many pictures make one :class:`Predictor`; this loads the run each time. Arguments and errors are
-    those of :class:`Predictor` and its ``predict``.
+    This loads the weights each time; for many pictures make one :class:`Predictor`, whose arguments and
+    errors these are.
     """
     return Predictor(run).predict(picture, number)
 
 
 def check_number(number: int | str) -> int:
-    """The number as an int.
+    """Return the number as an int.
 
     Raises:
         NumberError: it is not one of 0..9.
@@ -187,15 +185,15 @@ def _read(path: Path) -> bytes:
         content = read_bytes(path)
     except FileNotFoundError:
         if path.name == MODEL_INT8:
-            raise RunError(f"{folder} has no {MODEL_INT8}. Make it: {HOW} --int8") from None
+            raise RunError(f"{folder} has no {MODEL_INT8}. Write it: {HOW} --int8") from None
         reason = "its training did not end, or an older version trained it"
-        raise RunError(f"{folder} has no {MODEL}: {reason}. Make it: {HOW}.") from None
+        raise RunError(f"{folder} has no {MODEL}: {reason}. Write it: {HOW}.") from None
     check_checksum(content, str(path))
     return content
 
 
 def check_images(images: NDArray[np.float32]) -> None:
-    """See that images are as :meth:`Predictor.predict_images` takes them.
+    """Check that images are as :meth:`Predictor.predict_images` takes them.
 
     Raises:
         PictureError: they have another shape, type or range.
@@ -206,7 +204,7 @@ def check_images(images: NDArray[np.float32]) -> None:
         wanted = f"a float32 array (N, {SIDE}, {SIDE}) with N at least 1"
         raise PictureError(f"The images are {found}, but must be {wanted}.")
     low, high = float(images.min()), float(images.max())
-    if not (low >= 0 and high <= 1):  # not a number fails both
+    if not (low >= 0 and high <= 1):  # NaN fails both
         raise PictureError(
             f"The images reach from {low:g} to {high:g}, but must lie in [0, 1]: divide by 255."
         )

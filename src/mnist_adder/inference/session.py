@@ -1,9 +1,9 @@
-"""Opens an ONNX file as an onnxruntime session, and runs it: what a file must look like, and what is refused.
+"""Opens a model.onnx with ONNX Runtime and runs it; refuses files that are damaged or harmful.
 
-A file ends in its own checksum, written as one more entry of its metadata, which any reader of ONNX skips: a
-flipped bit among the weights would otherwise go unnoticed. The checksum is no protection against somebody who
-means harm and appends a new one. Against that, memory is limited, operators that may run for ever are
-refused, the session is tried once, and every answer is checked.
+A file ends in its own checksum, written as one more entry of its metadata, which readers of ONNX ignore: a
+flipped bit in the weights would otherwise go unnoticed. It does not protect against somebody who changes a
+file on purpose and appends a new one. Therefore memory is limited, operators that may run for ever are
+refused, the session is tried once, and every output is checked.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from mnist_adder.types import DIGITS, SIDE, SUMS
 _Values: TypeAlias = "Mapping[str, tuple[str, list[int]]]"
 
 INPUTS: _Values = {"image": ("tensor(float)", [1, SIDE, SIDE]), "number": ("tensor(int64)", [])}
-"""The inputs of model.onnx: name, type, and shape after the first axis, which is any number of pairs."""
+"""Name, type and shape of the inputs of model.onnx, without the first axis, the number of pairs."""
 OUTPUTS: _Values = {
     "digit": ("tensor(int64)", []),
     "sum": ("tensor(int64)", []),
     "digit_probabilities": ("tensor(float)", [DIGITS]),
     "sum_probabilities": ("tensor(float)", [SUMS]),
 }
-"""Its outputs, likewise."""
+"""The same for its outputs."""
 
 HOW = "mnist-adder export RUN"
-"""How a user gets a model.onnx; error messages end with it."""
+"""The command that writes a model.onnx; error messages end with it."""
 MEMORY_BYTES = 1_000_000_000
-"""What all models of a process may use together; the largest of ours needs a few megabytes a thread."""
+"""The most that all models of a process may allocate; our largest needs a few megabytes a thread."""
 
 # Protobuf, however tag and length are encoded: the key "location" of ONNX's external_data, and operators that
-# repeat others as often as a tensor says.
+# repeat others.
 _OTHER_FILE = re.compile(rb"(\x0a|\x8a\x80*\x00)(\x08|\x88\x80*\x00)location")
 _REPETITION = re.compile(rb"(\x22|\xa2\x80*\x00)(\x04|\x84\x80*\x00)(Loop|Scan)")
 # An entry of ONNX's metadata_props, field 14, as protobuf writes it: the key sha256 and 64 letters of value.
@@ -55,39 +55,39 @@ def append_checksum(content: bytes) -> bytes:
 
 
 def check_checksum(content: bytes, name: str) -> None:
-    """Check that a file is as it was written.
+    """Check that a file has not changed since it was written.
 
     Raises:
-        RunError: it has no checksum, or another content.
+        RunError: it has no checksum, or a wrong one.
     """
     body, digest = content[:-_CHECKSUM_LENGTH], content[-_CHECKSUM_LENGTH:]
     if not digest.startswith(_CHECKSUM):
         raise RunError(
-            f"{name} is no ONNX file of mnist-adder's, or a damaged one: it does not end in its checksum. "
-            f"Make it anew: {HOW}."
+            f"{name} is no ONNX file of mnist-adder, or a damaged one: it does not end in its checksum. "
+            f"Write it again: {HOW}."
         )
     if append_checksum(body) != content:
-        raise RunError(f"{name} is damaged: its content is not what its checksum says. Make it anew: {HOW}.")
+        raise RunError(f"{name} is damaged: its checksum is wrong. Write it again: {HOW}.")
 
 
 def open_session(content: bytes, name: str) -> Any:
-    """An onnxruntime session on the CPU for a model with our inputs and outputs; it prints nothing.
+    """Open a model with our inputs and outputs on the CPU, without printing anything.
 
-    It computes on one thread, and may be run by several threads at a time.
+    The session computes on one thread; several threads may run it at once.
 
     Args:
-        content: the file's bytes. Nothing else is read: what refers to other files is refused.
-        name: what messages call it.
+        content: the file's bytes. A model that refers to other files is refused.
+        name: of the file, for error messages.
 
     Raises:
-        RunError: it is no ONNX file, a damaged one, one with other inputs and outputs, or a harmful one.
+        RunError: it is no ONNX file, damaged, harmful, or has other inputs and outputs.
     """
     import onnxruntime  # type: ignore[import-untyped]
 
     if b"location" in content and _OTHER_FILE.search(content):
-        raise RunError(f"{name} keeps weights in other files, which is not allowed. Make it anew: {HOW}.")
+        raise RunError(f"{name} keeps weights in other files, which is not allowed. Write it again: {HOW}.")
     if _REPETITION.search(content):
-        raise RunError(f"{name} repeats operators in a loop, which is not allowed. Make it anew: {HOW}.")
+        raise RunError(f"{name} repeats operators in a loop, which is not allowed. Write it again: {HOW}.")
     _limit_memory()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -109,7 +109,7 @@ def open_session(content: bytes, name: str) -> Any:
         raise
     except Exception as error:  # onnxruntime's errors have no common base
         raise RunError(
-            f"{name} is no ONNX file, or a damaged one: {in_short(error)}. Make it anew: {HOW}."
+            f"{name} is no ONNX file, or a damaged one: {in_short(error)}. Write it again: {HOW}."
         ) from None
     run_session(session, np.zeros((2, 1, SIDE, SIDE), np.float32), np.arange(2), name)
     return session
@@ -119,8 +119,7 @@ def open_session(content: bytes, name: str) -> Any:
 def _limit_memory() -> None:
     """Make all sessions allocate from one arena of at most MEMORY_BYTES.
 
-    A file of a few bytes can pad or repeat by a huge number; without a limit that would take all memory
-    there is, and the process with it.
+    A file of a few bytes can ask for a huge padding; without a limit that would exhaust the memory.
     """
     import onnxruntime
 
@@ -133,16 +132,16 @@ def _limit_memory() -> None:
 def run_session(
     session: Any, images: NDArray[np.float32], numbers: NDArray[np.int64], name: str
 ) -> list[NDArray[Any]]:
-    """The four OUTPUTS of a session from :func:`open_session`, for N pairs.
+    """Run a session from :func:`open_session` on N pairs; returns the four OUTPUTS.
 
     Args:
         session: what :func:`open_session` returned.
         images: (N, 1, 28, 28) in [0, 1].
         numbers: (N,) 0..9.
-        name: what messages call the file.
+        name: of the file, for error messages.
 
     Raises:
-        RunError: the model fails, or answers what is impossible, as a damaged one may.
+        RunError: the model fails, or its outputs are impossible, as those of a damaged one may be.
     """
     try:
         answers: list[NDArray[Any]] = session.run(list(OUTPUTS), {"image": images, "number": numbers})
@@ -151,15 +150,15 @@ def run_session(
     else:
         if _is_possible(answers, len(images)):
             return answers
-        reason = "what it says are no digits, sums and probabilities"
-    raise RunError(f"{name} does not answer {len(images)} pairs: {reason}. Make it anew: {HOW}.")
+        reason = "its outputs are no digits, sums and probabilities"
+    raise RunError(f"{name} does not answer {len(images)} pairs: {reason}. Write it again: {HOW}.")
 
 
 def _is_possible(answers: Sequence[NDArray[Any]], count: int) -> bool:
-    """Whether answers to ``count`` pairs have the right shapes, are in range and are not NaN.
+    """Whether the outputs for ``count`` pairs have the right shapes, are in range and are not NaN.
 
-    Every answer is checked, so this must take microseconds: the squares of a row of probabilities add up to
-    at most 1, and to NaN if one of them is NaN.
+    This is called for every answer, so it must take microseconds: the squares of a row of probabilities add
+    up to at most 1, and to NaN if one of them is NaN.
     """
     if [values.shape for values in answers] != [(count, *shape) for _, shape in OUTPUTS.values()]:
         return False
@@ -172,7 +171,7 @@ def _is_possible(answers: Sequence[NDArray[Any]], count: int) -> bool:
 
 
 def _check_interface(values: Sequence[Any], wanted: _Values, name: str) -> None:
-    """Refuse other names, types and shapes, and a number of pairs that is fixed."""
+    """Refuse other names, types and shapes, and a fixed number of pairs."""
     found = {value.name: (value.type, value.shape[1:]) for value in values}
     if found != wanted or any(isinstance(value.shape[0], int) for value in values):
         has = ", ".join(f"{value.name} {value.type} {value.shape}" for value in values)

@@ -1,8 +1,8 @@
 """Writes a Triton model repository: ``OUT/NAME/config.pbtxt`` and ``OUT/NAME/1/model.onnx``.
 
-Serve it with ``tritonserver --model-repository OUT``. The config says ``max_batch_size: 0`` and has the axis
-of pairs in every shape, so that requests look the same to Triton as to ``mnist-adder serve``; the price is
-that Triton does not batch requests itself.
+Serve it with ``tritonserver --model-repository OUT``. The config has ``max_batch_size: 0`` and the axis of
+pairs in every shape, so that Triton and ``mnist-adder serve`` take the same requests; so Triton does not
+batch requests itself.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from mnist_adder.inference.session import INPUTS, OUTPUTS, open_session
 from mnist_adder.safe_io import write_bytes, write_text
 
 VERSION = "1"
-"""The folder of the one version that is written."""
+"""The folder of the only version that is written."""
 _KINDS = {"tensor(float)": "TYPE_FP32", "tensor(int64)": "TYPE_INT64"}
 
 
 def write_repository(content: bytes, name: str, out: Path) -> Path:
-    """Put a model into a model repository, which may hold others, and return the model's folder.
+    """Put a model into a model repository, which may hold others; returns the model's folder.
 
     Args:
-        content: of a model.onnx or a model.int8.onnx.
-        name: what clients call it: letters, digits, ``.``, ``_`` and ``-``.
-        out: the repository; it is created if there is none. A model of this name is replaced.
+        content: the bytes of a model.onnx or a model.int8.onnx.
+        name: by which clients ask for it: letters, digits, ``.``, ``_`` and ``-``.
+        out: the repository, which is created if there is none. A model of this name is replaced.
 
     Raises:
         RunError: the content is no model of ours, the name is not allowed, or the folder cannot be written.

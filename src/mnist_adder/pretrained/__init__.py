@@ -1,7 +1,6 @@
 """The weights of the package, so that prediction works at once and offline.
 
-Each is a finished run, in a folder beside this file: weights, model.onnx, and results that say how it was
-trained.
+Each is a finished run in a folder beside this file: weights, model.onnx, and how it was trained.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from mnist_adder.runs import Run, latest_run, load_run
 __all__ = ["DEFAULT", "LATEST", "folder_of", "is_packaged", "load_pretrained", "names", "pretrained_folder"]
 
 DEFAULT = "default"
-"""The weights that answer where no run is named."""
+"""The weights that predict where no run is named."""
 LATEST = "latest"
-"""Names the newest finished run below ``runs/``."""
+"""The name of the newest finished run below ``runs/``."""
 
 
 def names() -> list[str]:
@@ -28,7 +27,7 @@ def pretrained_folder(name: str = DEFAULT) -> Path:
     """The run folder of weights of the package.
 
     Raises:
-        RunError: there are none of this name.
+        RunError: the package has none of this name.
     """
     if name not in names():
         raise RunError(f"The package has no weights {name!r}. It has: {', '.join(names())}.")
@@ -36,7 +35,7 @@ def pretrained_folder(name: str = DEFAULT) -> Path:
 
 
 def load_pretrained(name: str = DEFAULT) -> Run:
-    """A finished run of the package.
+    """Load a finished run of the package.
 
     Example::
 
@@ -44,7 +43,7 @@ def load_pretrained(name: str = DEFAULT) -> Run:
         run.results["joint_accuracy"], run.load_model()
 
     Raises:
-        RunError: there is none of this name.
+        RunError: the package has none of this name.
         MissingExtraError: PyTorch is not installed.
     """
     return load_run(pretrained_folder(name))

@@ -1,12 +1,11 @@
-"""What PyTorch's autograd says to the same numbers, in double precision: the worksheet is compared with it.
+"""The worksheet's numbers by PyTorch's autograd, in double precision, to compare the worksheet with.
 
-Numbers come in, tensors go out. Nothing here is derived by hand: torch finds every slope, and the exact sum
-is the model's own.
+Nothing here is derived by hand: torch computes every slope, and the exact sum is the model's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -15,24 +14,25 @@ from torch import Tensor, nn
 from mnist_adder.models.layers import add_distributions, number_distribution
 
 
-def small_network(
-    inputs: Sequence[float],
-    targets: Sequence[float],
-    weights: Sequence[float],
-    biases: Sequence[float],
-    rate: float,
-    updates: int,
-) -> dict[str, Tensor]:
+def small_network(inputs: Mapping[str, float], updates: int) -> dict[str, Tensor]:
     """Learn with the 2-2-2 network.
+
+    Args:
+        inputs: ``rate``, ``i1``, ``i2``, ``t1``, ``t2``, ``b1``, ``b2``, and ``w1`` .. ``w8`` to start with.
+        updates: how many.
 
     Returns:
         By the names of the worksheet's columns (``h1`` .. ``dw8``), (updates + 1,) float64: the start, and
         after each update.
     """
-    x, t, b = (torch.tensor(part, dtype=torch.float64) for part in (inputs, targets, biases))
-    w = torch.tensor(weights, dtype=torch.float64, requires_grad=True)
+    weight_names = [f"w{k}" for k in range(1, 9)]
+    x, t, b, w = (
+        torch.tensor([inputs[name] for name in names], dtype=torch.float64)
+        for names in (("i1", "i2"), ("t1", "t2"), ("b1", "b2"), weight_names)
+    )
     history = []
     for _ in range(updates + 1):
+        w = w.requires_grad_()
         h = w[:4].view(2, 2) @ x + b[0]
         a_h = h.sigmoid()
         o = w[4:].view(2, 2) @ a_h + b[1]
@@ -40,10 +40,9 @@ def small_network(
         errors = (t - a_o).square() / 2
         (slopes,) = torch.autograd.grad(errors.sum(), w)
         history.append(torch.cat([w, h, a_h, o, a_o, errors, errors.sum()[None], slopes]).detach())
-        w = (w - rate * slopes).detach().requires_grad_()
-    names = [f"w{k}" for k in range(1, 9)]
-    names += ["h1", "h2", "a_h1", "a_h2", "o1", "o2", "a_o1", "a_o2", "E1", "E2", "E_total"]
-    names += [f"dw{k}" for k in range(1, 9)]
+        w = (w - inputs["rate"] * slopes).detach()
+    names = ["h1", "h2", "a_h1", "a_h2", "o1", "o2", "a_o1", "a_o2", "E1", "E2", "E_total"]
+    names = [*weight_names, *names, *(f"d{name}" for name in weight_names)]
     return dict(zip(names, torch.stack(history).unbind(1), strict=True))
 
 
@@ -56,35 +55,28 @@ def adder_head(
         parameters: 51, as the model's head lists them.
         digits: one for each update.
         numbers: one for each update.
-        rate: of learning.
+        rate: the learning rate.
 
     Returns:
         ``answer`` and ``error`` (updates,), ``parameters`` and ``slopes`` (updates, 51): before the update.
     """
-    shapes = ((2, 5), (5, 5), (5, 1))  # skip_init: no random numbers of the caller's are used up
+    shapes = ((2, 5), (5, 5), (5, 1))  # skip_init: the caller's random state is not changed
     head = nn.Sequential(*(nn.utils.skip_init(nn.Linear, *shape, dtype=torch.float64) for shape in shapes))
-    nn.utils.vector_to_parameters(torch.tensor(parameters, dtype=torch.float64), head.parameters())
-    answers, errors, before, slopes = [], [], [], []
+    values = torch.tensor(parameters, dtype=torch.float64)
+    history = []
     for digit, number in zip(digits, numbers, strict=True):
+        nn.utils.vector_to_parameters(values, head.parameters())
         answer = head(torch.tensor([digit, number], dtype=torch.float64))[0]
         error = F.mse_loss(answer, answer.new_tensor(digit + number))
-        slope = torch.cat([part.flatten() for part in torch.autograd.grad(error, list(head.parameters()))])
-        values = nn.utils.parameters_to_vector(head.parameters()).detach()
-        answers.append(answer.detach())
-        errors.append(error.detach())
-        before.append(values)
-        slopes.append(slope)
-        nn.utils.vector_to_parameters(values - rate * slope, head.parameters())
-    return {
-        "answer": torch.stack(answers),
-        "error": torch.stack(errors),
-        "parameters": torch.stack(before),
-        "slopes": torch.stack(slopes),
-    }
+        slopes = torch.cat([part.flatten() for part in torch.autograd.grad(error, list(head.parameters()))])
+        history.append((answer.detach(), error.detach(), values, slopes))
+        values = values - rate * slopes
+    columns = map(torch.stack, zip(*history, strict=True))
+    return dict(zip(("answer", "error", "parameters", "slopes"), columns, strict=True))
 
 
 def exact_sum(logits: Sequence[float], digit: int, number: int) -> dict[str, Tensor]:
-    """The exact sum of one image's digit and a number, as ``exact-sum`` works it out, and its losses' slopes.
+    """The exact sum of one image's digit and a number, as ``exact-sum`` computes it, and its losses' slopes.
 
     Returns:
         ``digit_probabilities`` (10,), ``sum_probabilities`` (19,), ``losses`` (2,) of digit and sum, and

@@ -1,8 +1,4 @@
-"""A workbook of cells whose formulas carry their values: :class:`Book`, :class:`Sheet`, :class:`Cell`.
-
-Expressions come in, the bytes of an .xlsx file go out. The sheets' own files (``small_network.py`` and the
-others) say what stands where.
-"""
+"""A workbook of cells whose formulas carry their values: :class:`Book`, :class:`Sheet`, :class:`Cell`."""
 
 from __future__ import annotations
 
@@ -13,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import xlsxwriter
-from xlsxwriter.utility import xl_rowcol_to_cell
+from xlsxwriter.utility import xl_range_formula, xl_rowcol_to_cell
 
 from mnist_adder.worksheet.expressions import Expression
-from mnist_adder.worksheet.look import BLUE, FINE, PLAIN, RULE, WHOLE, Kind, look_of
+from mnist_adder.worksheet.look import BLUE, FINE, LEGEND, PLAIN, RED, RULE, WHOLE, Kind, look_of
 
 # A fixed date, so that the same worksheet is the same file, byte for byte.
 _CREATED = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC).replace(tzinfo=None)
@@ -24,13 +20,13 @@ _CREATED = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC).replace(tzinfo=Non
 
 @dataclass(frozen=True, slots=True)
 class Cell(Expression):
-    """A cell as it is used in formulas: its address or its name, and its value.
+    """A cell, to be used in formulas: its text is its address or its name.
 
     Attributes:
         sheet: the title of its sheet.
         row: 0 is the first.
         column: 0 is A.
-        formula: what stands in it, with ``=``; empty for an input.
+        formula: what stands in it, with ``=``; empty for a number.
     """
 
     sheet: str = ""
@@ -39,28 +35,31 @@ class Cell(Expression):
     formula: str = ""
 
     @property
+    def place(self) -> str:
+        """Such as ``B8``."""
+        place: str = xl_rowcol_to_cell(self.row, self.column)
+        return place
+
+    @property
     def address(self) -> str:
         """Such as ``'Small network'!B8``."""
-        return f"'{self.sheet}'!{xl_rowcol_to_cell(self.row, self.column)}"
+        return f"'{self.sheet}'!{self.place}"
 
 
 class Book:
     """A workbook in memory.
 
     Args:
-        cached: whether each formula is stored with its value, for viewers that do not calculate. Without it
-            every formula reads 0 until a program has calculated it: tests use that.
+        cached: whether each formula is stored with its value, for viewers that do not calculate. If not,
+            every formula is 0 until a program calculates it: tests use that.
     """
 
     def __init__(self, *, cached: bool = True) -> None:
         self.cached = cached
-        self.inputs: list[Cell] = []
-        """Every number a learner may change, in the order written."""
         self._bytes = io.BytesIO()
-        self._workbook = xlsxwriter.Workbook(self._bytes, {"in_memory": True})
-        self._workbook.set_properties({"title": "Backpropagation one can touch", "created": _CREATED})
+        self.workbook = xlsxwriter.Workbook(self._bytes, {"in_memory": True})
+        self.workbook.set_properties({"title": "Backpropagation one can touch", "created": _CREATED})
         self._formats: dict[tuple[Kind, str], Any] = {}
-        self.warning = self._workbook.add_format({"bg_color": "#F4B6B6"})
 
     def sheet(
         self, title: str, heading: str, explanation: str, *, colour: str = RULE, number_format: str = FINE
@@ -72,9 +71,9 @@ class Book:
             heading: its first line.
             explanation: its second line.
             colour: of its tab.
-            number_format: of its numbers where nothing else is said.
+            number_format: of its numbers, unless a cell has its own.
         """
-        worksheet = self._workbook.add_worksheet(title)
+        worksheet = self.workbook.add_worksheet(title)
         worksheet.set_tab_color(colour)
         worksheet.hide_gridlines(2)
         sheet = Sheet(self, worksheet, title, number_format)
@@ -82,24 +81,15 @@ class Book:
         sheet.write(1, 0, explanation)
         return sheet
 
-    def chart(self, options: dict[str, Any]) -> Any:
-        """A chart for :meth:`Sheet.place_chart`."""
-        return self._workbook.add_chart(options)
-
-    def define(self, name: str, cell: Cell) -> None:
-        """Give a cell a name that formulas of every sheet can use."""
-        absolute = xl_rowcol_to_cell(cell.row, cell.column, row_abs=True, col_abs=True)
-        self._workbook.define_name(name, f"='{cell.sheet}'!{absolute}")
-
     def format(self, kind: Kind, number_format: str) -> Any:
         """The look of a kind of cell."""
         if (kind, number_format) not in self._formats:
-            self._formats[kind, number_format] = self._workbook.add_format(look_of(kind, number_format))
+            self._formats[kind, number_format] = self.workbook.add_format(look_of(kind, number_format))
         return self._formats[kind, number_format]
 
     def to_bytes(self) -> bytes:
         """Finish the workbook; nothing can be added afterwards."""
-        self._workbook.close()
+        self.workbook.close()
         return self._bytes.getvalue()
 
 
@@ -113,14 +103,17 @@ class Sheet:
         """Write words."""
         self.worksheet.write_string(row, column, text, self.book.format(kind, ""))
 
-    def link(self, row: int, column: int, title: str) -> None:
-        """A link to another sheet."""
-        self.worksheet.write_url(row, column, f"internal:'{title}'!A1", string=title)
-
-    def write_all(self, row: int, column: int, texts: Sequence[str], kind: Kind = "header") -> None:
+    def write_row(self, row: int, column: int, texts: Sequence[str], kind: Kind = "header") -> None:
         """Write words side by side."""
         for place, text in enumerate(texts):
             self.write(row, column + place, text, kind)
+
+    def write_groups(self, row: int, column: int, groups: Mapping[str, Sequence[str]]) -> None:
+        """Write the headings of columns, and above the first of each group its name."""
+        for group, headings in groups.items():
+            self.write(row - 1, column, group, "heading")
+            self.write_row(row, column, headings)
+            column += len(headings)
 
     def put(
         self,
@@ -132,29 +125,50 @@ class Sheet:
         name: str = "",
         number_format: str = "",
     ) -> Cell:
-        """Write a formula or a number; what comes back stands for the cell in further formulas."""
+        """Write a formula or a number; returns the cell, for use in further formulas.
+
+        A cell with a name is called by it in the formulas of every sheet.
+        """
         look = self.book.format(kind, number_format or (PLAIN if kind == "input" else self._number_format))
-        text = name or f"'{self.title}'!{xl_rowcol_to_cell(row, column)}"
         if isinstance(content, Expression):
-            formula = "=" + content.text.replace(f"'{self.title}'!", "")
-            stored = {"value": content.value} if self.book.cached else {}
-            self.worksheet.write_formula(row, column, formula, look, **stored)
-            cell = Cell(text, content.value, sheet=self.title, row=row, column=column, formula=formula)
+            value, formula = content.value, "=" + content.text.replace(f"'{self.title}'!", "")
+            self.worksheet.write_formula(row, column, formula, look, value if self.book.cached else 0)
         else:
+            value, formula = content, ""
             self.worksheet.write_number(row, column, content, look)
-            cell = Cell(text, content, sheet=self.title, row=row, column=column)
-        if kind == "input":
-            self.book.inputs.append(cell)
         if name:
-            self.book.define(name, cell)
-        return cell
+            self.book.workbook.define_name(name, "=" + xl_range_formula(self.title, row, column, row, column))
+        text = name or f"'{self.title}'!{xl_rowcol_to_cell(row, column)}"
+        return Cell(text, value, sheet=self.title, row=row, column=column, formula=formula)
+
+    def put_row(
+        self,
+        row: int,
+        column: int,
+        contents: Sequence[Expression | float],
+        kind: Kind = "computed",
+        *,
+        number_format: str = "",
+    ) -> list[Cell]:
+        """Write formulas or numbers side by side."""
+        return [
+            self.put(row, column + place, content, kind, number_format=number_format)
+            for place, content in enumerate(contents)
+        ]
 
     def number_rows(self, first: int, count: int) -> list[Cell]:
-        """The updates 0, 1, ... in the first column, from the row ``first`` on."""
+        """Number ``count`` updates from 0 in the first column, from the row ``first`` on."""
         cells = [self.put(first, 0, 0.0, "reference", number_format=WHOLE)]
         while len(cells) < count:
             cells.append(self.put(first + len(cells), 0, cells[-1] + 1, number_format=WHOLE))
         return cells
+
+    def explain_colours(self, row: int, column: int) -> None:
+        """Write what the colours of cells mean."""
+        self.write(row, column, "Colours", "heading")
+        for line, (kind, meaning) in enumerate(LEGEND, row + 1):
+            self.write(line, column, "0.123", kind)
+            self.write(line, column + 1, meaning, "note")
 
     def place_chart(
         self,
@@ -176,10 +190,15 @@ class Sheet:
             curves: the cells of each line by its name; a name ``=SHEET!A1`` is read from that cell.
             logarithmic: the axis upwards in powers of ten.
         """
-        chart = self.book.chart({"type": "scatter", "subtype": "straight"})
+        chart = self.book.workbook.add_chart({"type": "scatter", "subtype": "straight"})
         for name, cells in curves.items():
             chart.add_series(
-                {"name": name, "categories": _span(across), "values": _span(cells), "line": {"width": 1.75}}
+                {
+                    "name": name,
+                    "categories": [self.title, *_corners(across)],
+                    "values": [self.title, *_corners(cells)],
+                    "line": {"width": 1.75},
+                }
             )
         chart.set_title({"name": titles[0], "name_font": {"size": 11}})
         chart.set_x_axis(
@@ -198,37 +217,21 @@ class Sheet:
         self.worksheet.insert_chart(*place, chart, {"object_position": 3})
 
     def flag(self, cells: Sequence[Cell], condition: str) -> None:
-        """Redden the cells of a rectangle where a formula, written for the first of them, is true."""
-        self.worksheet.conditional_format(
-            *_span(cells)[1:], {"type": "formula", "criteria": condition, "format": self.book.warning}
-        )
+        """Colour the cells of a rectangle red where a formula, written for the first of them, is true."""
+        red = self.book.workbook.add_format({"bg_color": RED})
+        rule = {"type": "formula", "criteria": condition, "format": red}
+        self.worksheet.conditional_format(*_corners(cells), rule)
 
     def shade(self, cells: Sequence[Cell]) -> None:
-        """Fill a rectangle of probabilities the darker the higher they are."""
-        scale = {
-            "type": "2_color_scale",
-            "min_type": "num",
-            "min_value": 0,
-            "max_type": "num",
-            "max_value": 1,
-        }
-        colours = {"min_color": "#FFFFFF", "max_color": BLUE}
-        self.worksheet.conditional_format(*_span(cells)[1:], scale | colours)
-
-    def place_picture(self, place: tuple[int, int], png: bytes, scale: float, description: str) -> None:
-        """Insert a picture; the description is for those who cannot see it."""
-        options = {
-            "image_data": io.BytesIO(png),
-            "x_scale": scale,
-            "y_scale": scale,
-            "description": description,
-        }
-        self.worksheet.insert_image(*place, "picture.png", options)
+        """Fill a rectangle of probabilities: the higher, the darker."""
+        scale = {"type": "2_color_scale", "min_color": "#FFFFFF", "max_color": BLUE}
+        ends = {"min_type": "num", "min_value": 0, "max_type": "num", "max_value": 1}
+        self.worksheet.conditional_format(*_corners(cells), scale | ends)
 
     def lay_out(
         self, *, frozen: tuple[int, int], pages_wide: int = 1, widths: dict[str, float] | None = None
     ) -> None:
-        """Widths of columns, what stays in sight, and how it prints: landscape A4, headers on every page."""
+        """Set the widths of columns, what stays in view, and printing: landscape A4, headers on each page."""
         sheet = self.worksheet
         for columns, width in (widths or {}).items():
             sheet.set_column(columns, width)
@@ -244,13 +247,14 @@ class Sheet:
         sheet.set_footer("&L&A&R&P / &N")
 
 
+def _corners(cells: Sequence[Cell]) -> tuple[int, int, int, int]:
+    """Row and column of the first cell, and of the last."""
+    return cells[0].row, cells[0].column, cells[-1].row, cells[-1].column
+
+
 def span(cells: Sequence[Cell]) -> str:
     """The rectangle from the first cell to the last, as formulas name it."""
-    return f"{cells[0].address}:{xl_rowcol_to_cell(cells[-1].row, cells[-1].column)}"
-
-
-def _span(cells: Sequence[Cell]) -> list[Any]:
-    return [cells[0].sheet, cells[0].row, cells[0].column, cells[-1].row, cells[-1].column]
+    return f"{cells[0].address}:{cells[-1].place}"
 
 
 def over(function: str, cells: Sequence[Cell], calculate: Callable[[list[float]], float]) -> Expression:

@@ -1,8 +1,4 @@
-"""The whole workbook: the sheets in their order.
-
-Nothing comes in; out go the file's bytes, for ``mnist-adder worksheet``, and the cells by what they mean,
-for tests.
-"""
+"""The whole workbook: the sheets in their order."""
 
 from __future__ import annotations
 
@@ -20,38 +16,28 @@ from mnist_adder.worksheet.small_network import add_small_network
 
 @dataclass(frozen=True, kw_only=True)
 class Worksheet:
-    """A written workbook.
+    """A written workbook."""
 
-    Attributes:
-        content: the .xlsx file.
-        sheets: where its quantities stand.
-        inputs: every number that may be changed.
-        difference: the largest difference from PyTorch.
-    """
-
-    content: bytes
-    sheets: Sheets
-    inputs: list[Cell]
-    difference: Cell
+    content: bytes  # the .xlsx file
+    sheets: Sheets  # the cells of its quantities
+    difference: Cell  # the largest difference from PyTorch
 
 
 def build_worksheet(*, cached: bool = True) -> Worksheet:
     """Write the workbook; the same bytes each time.
 
     Args:
-        cached: whether formulas carry their values, for viewers that do not calculate. Without, each reads 0
-            until a program calculates it.
+        cached: whether formulas are stored with their values, for viewers that do not calculate. If not, each
+            is 0 until a program calculates it.
     """
     book = Book(cached=cached)
     first = book.sheet(start.TITLE, start.HEADING, start.EXPLANATION)
-    settings, small = add_small_network(book)
+    inputs, small = add_small_network(book)
     add_derivation(book, small)
-    rates, runs = add_learning_rates(book, settings)
+    runs = add_learning_rates(book, inputs)
     head_rate, head = add_adder_head(book)
     exact = add_exact_sum(book)
-    sheets = Sheets(
-        settings=settings, small=small, rates=rates, runs=runs, head_rate=head_rate, head=head, exact=exact
-    )
+    sheets = Sheets(inputs=inputs, small=small, runs=runs, head_rate=head_rate, head=head, exact=exact)
     difference = add_checks(book, sheets)
     start.fill_start(first, small, difference)
-    return Worksheet(content=book.to_bytes(), sheets=sheets, inputs=book.inputs, difference=difference)
+    return Worksheet(content=book.to_bytes(), sheets=sheets, difference=difference)

@@ -1,8 +1,8 @@
-"""Formulas written once: each is a spreadsheet's text and the number it comes to, built together.
+"""Formulas written once: each is the text for a spreadsheet and its value, built together.
 
-Python expressions such as ``weight - rate * slope`` come in; out comes an :class:`Expression`, whose text a
-spreadsheet calculates and whose value is what Python found on the way. So a formula and the value stored
-with it cannot be typed apart. ``book.py`` puts expressions into cells, which are expressions again.
+A Python expression such as ``weight - rate * slope`` makes an :class:`Expression`: the spreadsheet calculates
+its text, Python has calculated its value. So a formula and the value stored with it cannot disagree.
+``book.py`` puts expressions into cells, which are expressions again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# How tightly a text binds: operands that bind less are put in brackets.
+# Precedence: operands of a lower one are put in brackets.
 _COMPARISON, _SUM, _PRODUCT, _POWER, _ATOM = range(5)
 
 
@@ -21,8 +21,8 @@ class Expression:
 
     Attributes:
         text: the formula; cells are named with their sheet; ``book.py`` leaves their own out.
-        value: what it comes to, a float, or a str if it is a word for the reader.
-        binding: how tightly the text's last operator binds.
+        value: its result, a float, or a str if it is a word for the reader.
+        binding: the precedence of the text's last operator.
     """
 
     text: str
@@ -48,7 +48,7 @@ class Expression:
         return _join(self, "/", other, _PRODUCT, self.number / number_of(other))
 
     def __neg__(self) -> Expression:
-        # Spreadsheets differ on what a leading minus binds to, so it binds little here and gets its brackets.
+        # Spreadsheets differ in the precedence of a leading minus; here it is low, so that it gets brackets.
         text = self.text if self.binding == _ATOM else f"({self.text})"
         return Expression(f"-{text}", -self.number, _SUM)
 
@@ -70,7 +70,7 @@ class Expression:
 
 
 def number_of(content: Expression | float) -> float:
-    """The number a formula comes to, or the number itself."""
+    """The value of a formula, or the number itself."""
     return content.number if isinstance(content, Expression) else content
 
 
@@ -116,7 +116,7 @@ def rounded(x: Expression) -> Expression:
 
 
 def total(terms: Sequence[Expression]) -> Expression:
-    """The terms joined by ``+``, so that each is seen."""
+    """The terms joined by ``+``, so that a reader sees each."""
     result = terms[0]
     for term in terms[1:]:
         result = result + term
@@ -129,7 +129,7 @@ def dot(left: Sequence[Expression], right: Sequence[Expression]) -> Expression:
 
 
 def where(condition: Expression, then: Expression | str, otherwise: Expression | str) -> Expression:
-    """``IF``: a formula or a word for either case."""
+    """``IF``, with a formula or a word for either case."""
     chosen = then if condition.number else otherwise
     value = chosen.value if isinstance(chosen, Expression) else chosen
     texts = [part.text if isinstance(part, Expression) else f'"{part}"' for part in (then, otherwise)]

@@ -1,28 +1,15 @@
-"""What cells look like: the colours and their meaning, fonts, number formats.
-
-A kind of cell and a number format come in, XlsxWriter's properties of it go out, to ``book.py``.
-"""
+"""What cells look like: the colours and their meaning, fonts, number formats."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
 Kind = Literal[
-    "title",
-    "heading",
-    "text",
-    "note",
-    "math",
-    "header",
-    "input",
-    "computed",
-    "gradient",
-    "answer",
-    "check",
-    "reference",
-]
+    "title", "heading", "text", "note", "math", "header",
+    "input", "computed", "gradient", "answer", "check", "reference",
+]  # fmt: skip
 
-INK, RULE, BLUE, GREY = "#1F2933", "#C9D1D9", "#2F6DB5", "#7B8794"
+INK, RULE, BLUE, GREY, RED = "#1F2933", "#C9D1D9", "#2F6DB5", "#7B8794", "#F4B6B6"
 COLOURS = {
     "input": "#FFF2CC",
     "computed": "#E8F1FA",
@@ -30,7 +17,13 @@ COLOURS = {
     "answer": "#DDF0DD",
     "check": "#ECE6F4",
 }
-"""What the colours of cells mean; the legend shows them."""
+LEGEND: tuple[tuple[Kind, str], ...] = (
+    ("input", "an input: change it"),
+    ("computed", "computed on the way forward, and weights that follow from it"),
+    ("gradient", "a partial derivative, computed on the way back"),
+    ("answer", "what comes out: errors, answers, probabilities"),
+    ("check", "the difference from PyTorch's autograd"),
+)
 
 PLAIN, FINE, WHOLE, TINY = "0.00####", "0.000000", "0", "0.0E+00"
 """Number formats: as typed, six decimals, whole numbers, differences near zero."""
@@ -38,7 +31,6 @@ PLAIN, FINE, WHOLE, TINY = "0.00####", "0.000000", "0", "0.0E+00"
 _OF_KIND: dict[Kind, dict[str, Any]] = {
     "title": {"font_size": 15, "bold": True},
     "heading": {"bold": True, "font_color": BLUE},
-    "text": {},
     "note": {"indent": 1},
     "math": {"font_name": "Cambria", "font_size": 11},
     "header": {"bold": True, "bottom": 2, "align": "center"},

@@ -1,13 +1,8 @@
-"""The sheet of the 2-2-2 sigmoid network: a row an update, each row's weights formulas of the row before.
-
-Nothing comes in but the numbers below, which are the known teaching example's; out goes the sheet, and its
-inputs and rows, for the sheets of learning rates, derivation and checks.
-"""
+"""The sheet of the 2-2-2 sigmoid network: a row an update, each row's weights formulas of the row before."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from mnist_adder.worksheet.book import Book, Cell, Sheet
 from mnist_adder.worksheet.expressions import Expression, sigmoid, square
@@ -15,15 +10,16 @@ from mnist_adder.worksheet.look import PLAIN, Kind
 
 TITLE = "Small network"
 UPDATES = 100
-INPUTS, TARGETS = (0.05, 0.10), (0.01, 0.99)
-WEIGHTS = (0.15, 0.20, 0.25, 0.30, 0.40, 0.45, 0.50, 0.55)
-BIASES = (0.0, 0.0)
-"""Without biases; 0.35 and 0.60 are the documented variant."""
-LEARNING_RATE = 0.5
+INPUTS = {
+    "rate": 0.5,
+    "i1": 0.05, "i2": 0.10, "t1": 0.01, "t2": 0.99, "b1": 0.0, "b2": 0.0,
+    "w1": 0.15, "w2": 0.20, "w3": 0.25, "w4": 0.30, "w5": 0.40, "w6": 0.45, "w7": 0.50, "w8": 0.55,
+}  # fmt: skip
+"""The known teaching example without biases; b1 = 0.35 and b2 = 0.60 are the documented variant."""
 
 HEADER_ROW, FIRST_ROW = 6, 7
 ROW_COLUMN = 10
-"""Where a row's own quantities begin: the error curve stands to the left of them."""
+"""The first column of a row's quantities; the error curve is to the left of them."""
 
 GROUPS: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
     ("inputs", "computed", ("i1", "i2")),
@@ -35,39 +31,22 @@ GROUPS: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
 )
 COLUMNS = tuple((name, kind) for _, kind, names in GROUPS for name in names)
 Row = dict[str, Cell]
+"""The cells of one update, by the names in ``COLUMNS``."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """The cells a learner changes; each group in the order of the network."""
-
-    inputs: Sequence[Cell]
-    targets: Sequence[Cell]
-    weights: Sequence[Cell]
-    biases: Sequence[Cell]
-    rate: Cell
-
-
-def add_small_network(book: Book) -> tuple[Settings, list[Row]]:
-    """Write the sheet; its inputs, and a row for the start and for each update."""
+def add_small_network(book: Book) -> tuple[Row, list[Row]]:
+    """Write the sheet; its inputs by the names in ``INPUTS``, and a row for the start and each update."""
     sheet = book.sheet(
         TITLE,
         "A 2-2-2 network learns two targets: one row an update",
         "Change a yellow cell and watch the curve. Network, formulas and colours: sheet Derivation.",
         colour="#2F6DB5",
     )
-    settings = _write_settings(sheet)
+    inputs = _write_inputs(sheet)
     write_headers(sheet, HEADER_ROW, ROW_COLUMN)
-    sheet.write_all(HEADER_ROW, 0, ("update", "E_total"))
-    weights: Sequence[Expression] = settings.weights
-    rows: list[Row] = []
+    sheet.write_row(HEADER_ROW, 0, ("update", "E_total"))
     counts = sheet.number_rows(FIRST_ROW, UPDATES + 1)
-    errors: list[Cell] = []
-    for update in range(UPDATES + 1):
-        line = FIRST_ROW + update
-        rows.append(place_row(sheet, line, ROW_COLUMN, settings, weights))
-        errors.append(sheet.put(line, 1, rows[-1]["E_total"], "answer"))
-        weights = updated(rows[-1], settings.rate)
+    rows, errors = place_rows(sheet, ROW_COLUMN, inputs, inputs["rate"], error_column=1)
     sheet.place_chart(
         (FIRST_ROW, 2),
         (500, 320),
@@ -76,53 +55,58 @@ def add_small_network(book: Book) -> tuple[Settings, list[Row]]:
         {"E_total": errors},
     )
     sheet.lay_out(frozen=(FIRST_ROW, 2), pages_wide=2, widths={"A:A": 8, "B:B": 10, "C:J": 9, "K:AO": 9.5})
-    return settings, rows
+    return inputs, rows
 
 
-def _write_settings(sheet: Sheet) -> Settings:
-    """The yellow cells at the top, named; they stay in sight."""
+def _write_inputs(sheet: Sheet) -> Row:
+    """The yellow cells at the top, which stay in view; their names are ``w_1`` since ``w1`` is an address."""
     sheet.write(3, 0, "change me:")
-    column = 1
-
-    def group(symbol: str, numbers: Sequence[float]) -> list[Cell]:
-        nonlocal column
-        cells = []
-        for place, number in enumerate(numbers, 1):
-            sheet.write(2, column, f"{symbol}{place}", "header")
-            cells.append(sheet.put(3, column, number, "input", name=f"{symbol}_{place}"))
-            column += 1
-        return cells
-
-    sheet.write(2, column, "rate", "header")
-    rate = sheet.put(3, column, LEARNING_RATE, "input", name="learning_rate")
-    column += 1
-    inputs, targets, biases = group("i", INPUTS), group("t", TARGETS), group("b", BIASES)
-    weights = group("w", WEIGHTS)
+    sheet.write_row(2, 1, list(INPUTS))
     sheet.write(
         4, 0, "b1 and b2, the layers' biases, are not learned. The other known variant: b1 = 0.35, b2 = 0.60."
     )
-    return Settings(inputs=inputs, targets=targets, weights=weights, biases=biases, rate=rate)
+    return {
+        name: sheet.put(
+            3, column, number, "input", name="learning_rate" if name == "rate" else f"{name[0]}_{name[1]}"
+        )
+        for column, (name, number) in enumerate(INPUTS.items(), 1)
+    }
+
+
+def heading_of(name: str) -> str:
+    """What a quantity of ``COLUMNS`` is called: ``∂E/∂w1`` for ``dw1``."""
+    return f"∂E/∂{name[1:]}" if name.startswith("dw") else name
 
 
 def write_headers(sheet: Sheet, line: int, column: int) -> None:
     """The names of a row's quantities, and those of their groups above them."""
-    for heading, _, names in GROUPS:
-        sheet.write(line - 1, column, heading, "heading")
-        for name in names:
-            sheet.write(line, column, f"∂E/∂{name[1:]}" if name.startswith("dw") else name, "header")
-            column += 1
+    sheet.write_groups(line, column, {group: list(map(heading_of, names)) for group, _, names in GROUPS})
 
 
-def place_row(sheet: Sheet, line: int, column: int, settings: Settings, weights: Sequence[Expression]) -> Row:
-    """Forward and backward once, from ``column`` on.
+def place_rows(
+    sheet: Sheet, column: int, inputs: Row, rate: Cell, error_column: int
+) -> tuple[list[Row], list[Cell]]:
+    """Learn: a row for the start and for each update, and the error once more in a column at the left.
 
     Args:
         sheet: where to.
-        line: the row.
         column: of the first quantity of ``COLUMNS``.
-        settings: the inputs, targets and biases.
-        weights: eight formulas for w1..w8.
+        inputs: of the small network, with the weights it starts from.
+        rate: the learning rate.
+        error_column: where the errors go.
     """
+    weights: list[Expression] = [inputs[f"w{k}"] for k in range(1, 9)]
+    rows, errors = [], []
+    for line in range(FIRST_ROW, FIRST_ROW + UPDATES + 1):
+        row = _place_row(sheet, line, column, inputs, weights)
+        rows.append(row)
+        errors.append(sheet.put(line, error_column, row["E_total"], "answer"))
+        weights = [row[f"w{k}"] - rate * row[f"dw{k}"] for k in range(1, 9)]
+    return rows, errors
+
+
+def _place_row(sheet: Sheet, line: int, column: int, inputs: Row, weights: Sequence[Expression]) -> Row:
+    """Forward and backward once, with eight formulas for w1..w8."""
     row: Row = {}
     places = {name: (column + k, kind) for k, (name, kind) in enumerate(COLUMNS)}
 
@@ -131,10 +115,9 @@ def place_row(sheet: Sheet, line: int, column: int, settings: Settings, weights:
         row[name] = sheet.put(line, at, formula, kind, number_format=PLAIN if name[0] in "it" else "")
         return row[name]
 
-    i1, i2 = (let(f"i{k}", cell) for k, cell in enumerate(settings.inputs, 1))
-    t1, t2 = (let(f"t{k}", cell) for k, cell in enumerate(settings.targets, 1))
+    i1, i2, t1, t2 = (let(name, inputs[name]) for name in ("i1", "i2", "t1", "t2"))
     w1, w2, w3, w4, w5, w6, w7, w8 = (let(f"w{k}", formula) for k, formula in enumerate(weights, 1))
-    b1, b2 = settings.biases
+    b1, b2 = inputs["b1"], inputs["b2"]
 
     a_h1 = let("a_h1", sigmoid(let("h1", w1 * i1 + w2 * i2 + b1)))
     a_h2 = let("a_h2", sigmoid(let("h2", w3 * i1 + w4 * i2 + b1)))
@@ -152,8 +135,3 @@ def place_row(sheet: Sheet, line: int, column: int, settings: Settings, weights:
     for k, slope in enumerate(slopes, 1):
         let(f"dw{k}", slope)
     return row
-
-
-def updated(row: Row, rate: Expression) -> list[Expression]:
-    """The next row's eight weights: each goes down its own slope."""
-    return [row[f"w{k}"] - rate * row[f"dw{k}"] for k in range(1, 9)]

@@ -1,14 +1,10 @@
-"""The first sheet: what lies where, the colours, what to try, and the numbers that move.
-
-Cells of the other sheets come in; nothing else reads this one.
-"""
+"""The first sheet: what the others hold, the colours, what to try, and the numbers that move."""
 
 from __future__ import annotations
 
 from mnist_adder.worksheet.book import Cell, Sheet
-from mnist_adder.worksheet.derivation import write_legend
 from mnist_adder.worksheet.look import TINY
-from mnist_adder.worksheet.small_network import LEARNING_RATE, Row
+from mnist_adder.worksheet.small_network import INPUTS, Row
 
 TITLE = "Start"
 HEADING = "Backpropagation one can touch"
@@ -23,7 +19,7 @@ SHEETS = (
     ("Autograd", "PyTorch's numbers, for the sheet Check"),
 )
 TRY = (
-    f"Small network: the learning rate {LEARNING_RATE:g} becomes 5. What is the error after 100 updates?",
+    f"Small network: the learning rate {INPUTS['rate']:g} becomes 5. What is the error after 100 updates?",
     "Small network: w5 becomes 4. Why is its first slope half of what it was? See o1 in Derivation.",
     "Small network: b1 = 0.35 and b2 = 0.60, the variant with biases.",
     "Learning rates: 2 becomes 1000. Why does the error stand still at 0.0001?",
@@ -34,31 +30,24 @@ TRY = (
 )
 
 
-def fill_start(sheet: Sheet, small: list[Row], highest: Cell) -> None:
+def fill_start(sheet: Sheet, small: list[Row], difference: Cell) -> None:
     """Write the sheet."""
     sheet.write(3, 0, "Sheets", "heading")
     for line, (title, content) in enumerate(SHEETS, 4):
-        sheet.link(line, 0, title)
+        sheet.worksheet.write_url(line, 0, f"internal:'{title}'!A1", string=title)
         sheet.write(line, 1, content, "note")
-    write_legend(sheet, 12, 0)
+    sheet.explain_colours(12, 0)
     sheet.write(19, 0, "Try", "heading")
     for line, sentence in enumerate(TRY, 20):
         sheet.write(line, 0, f"{line - 19}.")
         sheet.write(line, 1, sentence, "note")
     sheet.write(29, 0, "Now", "heading")
-    now = (
-        ("error at the start", small[0]["E_total"]),
-        ("after 1 update", small[1]["E_total"]),
-        (f"after {len(small) - 1} updates", small[-1]["E_total"]),
-    )
-    for line, (label, cell) in enumerate(now, 30):
-        sheet.put(line, 0, cell, "answer", number_format="0.000000000")
+    for line, (update, label) in enumerate(
+        ((0, "error at the start"), (1, "after 1 update"), (-1, f"after {len(small) - 1} updates")), 30
+    ):
+        sheet.put(line, 0, small[update]["E_total"], "answer", number_format="0.000000000")
         sheet.write(line, 1, f"Small network: {label}", "note")
-    sheet.put(33, 0, highest, "check", number_format=TINY)
-    sheet.write(
-        33,
-        1,
-        "largest difference from PyTorch; large once an input is changed, as PyTorch did not see that",
-        "note",
-    )
+    sheet.put(33, 0, difference, "check", number_format=TINY)
+    remark = "largest difference from PyTorch; large once an input is changed, as PyTorch did not see that"
+    sheet.write(33, 1, remark, "note")
     sheet.lay_out(frozen=(1, 0), widths={"A:A": 18, "B:B": 92})
