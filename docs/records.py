@@ -12,7 +12,7 @@ from typing import Any
 from mnist_adder import models
 from mnist_adder.evaluation.compare import Row, mean_std
 from mnist_adder.models.summary import summarize
-from mnist_adder.reports.record import in_percent, in_seconds, plus_minus
+from mnist_adder.reports.comparison import in_percent, in_seconds, plus_minus
 
 RESULTS = Path(__file__).parent.parent / "results"
 HEAD = [

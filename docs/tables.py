@@ -20,7 +20,7 @@ from mnist_adder import models
 from mnist_adder.cli.progress import HEADER, epoch_line
 from mnist_adder.evaluation.compare import Comparison, compare
 from mnist_adder.models.summary import summarize
-from mnist_adder.reports.record import comparison_table
+from mnist_adder.reports.comparison import comparison_table
 from mnist_adder.safe_io import write_text
 
 ROOT = Path(__file__).parent.parent

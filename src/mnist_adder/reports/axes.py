@@ -1,7 +1,4 @@
-"""Axes that show what matters: accuracies near 100 %, losses, learning rates.
-
-An axes and the values on it come in; its scale, limits and ticks are set.
-"""
+"""Scales that show what matters: accuracies near 100 %, losses, learning rates."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 # Of the axis that is stretched towards 1: each step halves the mistakes, or nearly.
@@ -48,34 +45,24 @@ def stretch_accuracy(axes: Axes, accuracies: Iterable[float]) -> None:
     axes.yaxis.set_major_locator(FixedLocator(ticks))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: f"{100 if value not in _LADDER else 100 * value:.4g}\u00a0%")
+        lambda value, _: f"{100 if value not in _LADDER else 100 * value:.4g}\u00a0%"
     )
 
 
 def log_axis(axes: Axes, which: Literal["x", "y"], values: Iterable[float]) -> None:
-    """Make the x or y axis logarithmic, with ticks at 1, 2 and 5 times the powers of ten if they fit."""
+    """Make the x or y axis logarithmic, with plain numbers as ticks, as many as fit."""
     known = [value for value in values if math.isfinite(value) and value > 0] or [1.0]
     low, high = min(known), max(known)
     room = (high / low) ** 0.06 if high > low else 1.5
     low, high = low / room, high * room
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps: tuple[float, ...] = (1, 2, 5) if high / low < 3000 else (1,)
+    steps = (1, 2, 5) if high / low < 3000 else (1,)
     if high / low < 15:
         steps = (1, 1.5, 2, 3, 4, 5, 7)
-    ticks = [step * 10.0**power for power in powers for step in steps]
     axis = axes.xaxis if which == "x" else axes.yaxis
     axes.set(**{f"{which}scale": "log", f"{which}lim": (low, high)})
-    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    axis.set_major_locator(LogLocator(subs=steps))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
-
-
-def epoch_axis(axes: Axes, epochs: int) -> None:
-    """Label the x axis with whole epochs; half an epoch of room on both sides."""
-    axes.set_xlim(0.5, epochs + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
-    axes.set_xlabel("epoch")
-    axes.grid(False, axis="x")
+    axis.set_major_formatter(lambda value, _: plain(value))
 
 
 def plain(value: float) -> str:
