@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
-from numpy.typing import NDArray
 
 # Of the axis that is stretched towards 1: each step halves the mistakes, or nearly.
 _LADDER = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999)
@@ -25,14 +24,6 @@ def stretch_accuracy(axes: Axes, accuracies: Iterable[float]) -> None:
     known = [value for value in accuracies if math.isfinite(value)] or [0.0]
     fewest = max(min((1 - value for value in known if value < 1), default=0.002) / 2, _FEWEST_MISTAKES)
 
-    def forward(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        stretched: NDArray[np.float64] = -np.log10(np.clip(1 - np.asarray(values, dtype=float), fewest, None))
-        return stretched
-
-    def inverse(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        accuracies: NDArray[np.float64] = 1 - 10 ** -np.asarray(values, dtype=float)
-        return accuracies
-
     lowest = max(step for step in _LADDER if step <= max(min(known), 0) and 1 - step > 1.9 * fewest)
     above = [step for step in _LADDER if step > lowest and step >= max(known) and 1 - step > 0.99 * fewest]
     all_right = max(known) >= 1 or not above
@@ -40,7 +31,8 @@ def stretch_accuracy(axes: Axes, accuracies: Iterable[float]) -> None:
     ticks = [step for step in _LADDER if lowest <= step <= highest]
     if all_right:  # "100 %" stands a hair below the end, where rounding cannot push it off the axis
         ticks = [step for step in ticks if 1 - step > 1.3 * fewest] + [1 - 1.01 * fewest]
-    axes.set_yscale("function", functions=(forward, inverse))
+    functions = (lambda y: -np.log10(np.clip(1 - y, fewest, None)), lambda y: 1 - 10**-y)
+    axes.set_yscale("function", functions=functions)
     axes.set_ylim(lowest, highest)
     axes.yaxis.set_major_locator(FixedLocator(ticks))
     axes.yaxis.set_minor_locator(NullLocator())

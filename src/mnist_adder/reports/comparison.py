@@ -9,14 +9,14 @@ import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.figure import Figure
 
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation.compare import Comparison, Row
 from mnist_adder.reports.axes import log_axis, stretch_accuracy
-from mnist_adder.reports.style import MARKERS, SERIES, legend, legend_height, panels, save_figure, styled
+from mnist_adder.reports.style import MARKERS, SERIES, legend, panels, save_figure, styled
 from mnist_adder.run_config import network_name
 from mnist_adder.safe_io import write_json, write_text
 
@@ -49,8 +49,8 @@ def save_comparison(comparison: Comparison, folder: Path) -> Path:
         write_text(folder / "comparison.md", _page(comparison))
     except OSError as error:
         raise RunError(f"{folder} cannot be written to: {error.strerror}.") from None
-    save_figure(accuracy_against_parameters(comparison.rows), folder / "parameters.png")
-    save_figure(accuracy_against_seconds(comparison.rows), folder / "seconds.png")
+    save_figure(accuracy_against("parameters", comparison.rows), folder / "parameters.png")
+    save_figure(accuracy_against("seconds", comparison.rows), folder / "seconds.png")
     return folder / "comparison.md"
 
 
@@ -115,31 +115,20 @@ def plus_minus(mean: float, std: float, places: int) -> str:
 
 
 @styled
-def accuracy_against_parameters(rows: Sequence[Row]) -> Figure:
-    """Joint accuracy against the number of parameters; bars are one standard deviation over the seeds."""
-    return _scatter(rows, [row.parameters for row in rows], "parameters, on a logarithmic scale")
-
-
-@styled
-def accuracy_against_seconds(rows: Sequence[Row]) -> Figure:
-    """Joint accuracy against the mean seconds of training; bars are one standard deviation over the seeds."""
-    seconds = [row.train_seconds_mean for row in rows]
-    return _scatter(rows, seconds, "seconds of training, on a logarithmic scale")
-
-
-def _scatter(rows: Sequence[Row], positions: Sequence[float], title: str) -> Figure:
+def accuracy_against(cost: Literal["parameters", "seconds"], rows: Sequence[Row]) -> Figure:
+    """Joint accuracy against what it costs; bars are one standard deviation over the seeds."""
+    costs = [float(row.parameters if cost == "parameters" else row.train_seconds_mean) for row in rows]
     labels = [row.model for row in rows]
-    top = 0.35 + legend_height(labels)
-    figure, (axes,) = panels(1, 4.2 + top, top=top)
+    figure, (axes,) = panels(1, 3.5, labels)
     points = []
-    for place, (row, position) in enumerate(zip(rows, positions, strict=True)):
+    for place, row in enumerate(rows):
         look = {"color": SERIES[place % len(SERIES)], "marker": MARKERS[place % len(MARKERS)]}
         mean, std = row.joint_accuracy_mean, row.joint_accuracy_std
-        points.append(axes.errorbar(position, mean, std, ls="none", markersize=8, capsize=4, **look))
-    log_axis(axes, "x", positions)
+        points.append(axes.errorbar(costs[place], mean, std, ls="none", markersize=8, capsize=4, **look))
+    log_axis(axes, "x", costs)
     ends = [row.joint_accuracy_mean + sign * row.joint_accuracy_std for row in rows for sign in (-1, 1)]
     stretch_accuracy(axes, ends)
     axes.set_title("digit and sum both right: mean and standard deviation over the seeds")
-    axes.set_xlabel(title)
+    axes.set_xlabel(f"{cost}{' of training' * (cost == 'seconds')}, on a logarithmic scale")
     legend(figure, points, labels)
     return figure

@@ -113,8 +113,9 @@ def _new_box(node: fx.Node, sources: list[Box], boxes: list[Box]) -> Box:
 def network(model: Adder) -> Figure:
     """Draw a model's inputs, layers and answers, and say in its own words how the inputs meet."""
     boxes = trace(model)
-    meeting = next(box for box in boxes if {source.reads for source in box.sources} >= {"image", "number"})
-    meeting.words = ["the two inputs meet", *textwrap.wrap(model.fusion, 100), ", ".join(meeting.words)]
+    meetings = (box for box in boxes if {source.reads for source in box.sources} >= {"image", "number"})
+    if meeting := next(meetings, None):
+        meeting.words = ["the two inputs meet", *textwrap.wrap(model.fusion, 100), ", ".join(meeting.words)]
     _arrange(boxes, meeting)
     height = boxes[-1].bottom + 0.12
     figure = Figure((WIDTH, height))
@@ -128,7 +129,7 @@ def network(model: Adder) -> Figure:
     return figure
 
 
-def _arrange(boxes: list[Box], meeting: Box) -> None:
+def _arrange(boxes: list[Box], meeting: Box | None) -> None:
     """Give each box its lines and its place; those of equal depth stand in one row."""
     depths: dict[Box, int] = {}
     for box in boxes:
@@ -149,7 +150,7 @@ def _arrange(boxes: list[Box], meeting: Box) -> None:
             elif box.name:
                 box.words, box.note = [box.name, *textwrap.wrap(", ".join(box.words), 28)], _VALUES[box.name]
                 box.width = min(box.width, 2.0)
-                if box.sources and box.reads == "image":  # past the place where the number comes in
+                if (box.name, box.reads) == ("digit", "image"):  # past the place where the number comes in
                     box.x, box.width = 0.65, 1.1
             else:
                 box.words[1:] = textwrap.wrap(", ".join(box.words[1:]), int(box.width * 14))
@@ -180,7 +181,7 @@ def _draw_arrow(axes: Axes, source: Box, box: Box, *, direct: bool) -> None:
     """From a box to a later one: straight down, with a bend, or past what lies between."""
     bend = box.top - 0.12
     points = [(source.x, source.bottom), (source.x, bend), (box.x, bend), (box.x, box.top)]
-    if box.name and box.reads == "image":
+    if (box.name, box.reads) == ("digit", "image"):
         level = (source.top + source.bottom) / 2
         points = [(source.x - source.width / 2, level), (box.x, level), (box.x, box.top)]
     elif not direct:

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
 from mnist_adder.evaluation.examples import Examples
 from mnist_adder.reports.axes import log_axis, plain, stretch_accuracy
@@ -30,7 +29,6 @@ from mnist_adder.reports.style import (
     VERMILLION,
     WIDTH,
     legend,
-    legend_height,
     panels,
     probability,
     styled,
@@ -74,8 +72,7 @@ def loss_curves(runs: Mapping[str, Rows]) -> Figure:
 def learning_rate_curve(runs: Mapping[str, Rows]) -> Figure:
     """The learning rate at the end of each epoch; see :func:`accuracy_curves`."""
     labels = list(runs) if len(runs) > 1 else []
-    top = 0.35 + (legend_height(labels) if labels else 0)
-    figure, (axes,) = panels(1, 2.05 + top, top=top)
+    figure, (axes,) = panels(1, 1.55, labels)
     for place, rows in enumerate(runs.values()):
         _draw(axes, rows, "learning_rate", _look(place, runs))
     axes.set_ylim(bottom=0)
@@ -91,12 +88,12 @@ def _curves(
 ) -> Figure:
     """A panel for each column of the metrics, all on one scale."""
     shown = [part for part in _PARTS if any(part in parts(rows) for rows in runs.values())]
-    looks = {_PARTS[part]: _look(0, runs, part) for part in shown}
+    names = _PARTS if len(shown) > 1 else {"train": "training; no images were held out"}
+    looks = {names[part]: _look(0, runs, part) for part in shown}
     if len(runs) > 1:  # each run's colour, and what dashed and solid mean
         looks = {label: _look(place, runs) for place, label in enumerate(runs)}
-        looks |= {_PARTS[part]: {"color": MUTED, **_STYLES[part]} for part in shown}
-    top = 0.36 + legend_height(looks)
-    figure, panel = panels(len(titles), 2.75 + top, top=top)
+        looks |= {names[part]: {"color": MUTED, **_STYLES[part]} for part in shown}
+    figure, panel = panels(len(titles), 2.25, looks)
     values = []
     for axes, (column, title) in zip(panel, titles.items(), strict=True):
         for place, rows in enumerate(runs.values()):
@@ -149,7 +146,8 @@ def range_test(
         suggestion: the learning rate suggested.
         title: of the figure, such as "exact-sum on mnist".
     """
-    figure, (axes,) = panels(1, 4.0)
+    labels = ["loss of each step", "smoothed", f"suggested: {suggestion:.2g}"]
+    figure, (axes,) = panels(1, 2.9, labels)
     (measured,) = axes.plot(learning_rates, losses, color=MUTED, linewidth=0.8, alpha=0.5)
     (smoothed,) = axes.plot(learning_rates, smoothed_losses, color=BLUE, linewidth=2.4)
     suggested = axes.axvline(suggestion, color=VERMILLION, linestyle=(0, (5, 2)), linewidth=1.6)
@@ -164,7 +162,6 @@ def range_test(
     axes.set_title(f"learning-rate range test: {title}")
     axes.set_xlabel("learning rate, on a logarithmic scale")
     axes.set_ylabel("loss of the digit")
-    labels = ["loss of each step", "smoothed", f"suggested: {suggestion:.2g}"]
     legend(figure, [measured, smoothed, suggested], labels)
     return figure
 
@@ -178,7 +175,7 @@ def reliability(bins: Mapping[str, Bins]) -> Figure:
             accuracy. The intervals are those of a tenth as many: the ten pairs of an image are often right or
             wrong together.
     """
-    figure, panel = panels(len(bins), 4.2, top=0.35)
+    figure, panel = panels(len(bins), 3.3)
     ticks = [0, 0.2, 0.4, 0.6, 0.8, 1]
     labels = [f"{100 * tick:.0f}\u00a0%" for tick in ticks]
     for axes, (what, rows) in zip(panel, bins.items(), strict=True):
@@ -219,7 +216,13 @@ def _draw_card(axes: Axes, examples: Examples, place: int, x: float, y: float) -
     if wrong:
         edge = {"edgecolor": VERMILLION, "linewidth": 1.6}
     axes.add_patch(Rectangle((x + 0.02, y + 0.02), _CARD[0] - 0.1, _CARD[1] - 0.1, facecolor="none", **edge))
-    _draw_image(axes, examples.images[place].numpy(), x + 0.07, y + 0.09)
+    left, top = x + 0.07, y + 0.09
+    ink = np.zeros((SIDE, SIDE, 4), dtype=np.uint8)  # black, as opaque as the pixel is bright
+    ink[..., 3] = examples.images[place].numpy()
+    axes.add_patch(Rectangle((left, top), _IMAGE, _IMAGE, facecolor=TILE, edgecolor="none"))
+    axes.imshow(
+        ink, extent=(left, left + _IMAGE, top + _IMAGE, top), interpolation="none", aspect="auto", zorder=2
+    )
     axes.text(x + 0.91, y + 0.23, f"+ {number} →", ha="center", va="center", size=LARGE)
     _draw_answer(axes, x + 1.41, y, f"{said_digit},", float(digits.max()), right=said_digit == digit)
     _draw_answer(axes, x + 1.89, y, f"{said_sum}", float(sums.max()), right=said_sum == digit + number)
@@ -236,11 +239,3 @@ def _draw_answer(axes: Axes, x: float, y: float, said: str, how_sure: float, *, 
     text = said if right else f"✗\u2009{said}"
     axes.text(x, y + 0.23, text, ha="center", va="center", size=LARGE + 2, **style)
     axes.text(x, y + 0.44, probability(how_sure), ha="center", va="center", size=SMALL - 0.5, color=MUTED)
-
-
-def _draw_image(axes: Axes, image: NDArray[np.uint8], x: float, y: float) -> None:
-    """Dark ink on a light tile: the ink is black and as opaque as the pixel is bright."""
-    ink = np.zeros((SIDE, SIDE, 4), dtype=np.uint8)
-    ink[..., 3] = image
-    axes.add_patch(Rectangle((x, y), _IMAGE, _IMAGE, facecolor=TILE, edgecolor="none"))
-    axes.imshow(ink, extent=(x, x + _IMAGE, y + _IMAGE, y), interpolation="none", aspect="auto", zorder=2)

@@ -176,14 +176,14 @@ def _curves(metrics: Mapping[str, figures.Rows]) -> list[Picture]:
         Picture(
             name="accuracy",
             label="Accuracy of digit, sum and both by epoch",
-            caption="From 90 to 99 % is as far as from 99 to 99.9 %: both mean a tenth of the mistakes. Training "
-            "is counted while the weights change, on images that may be distorted.",
+            caption="From 90 to 99 % is as far as from 99 to 99.9 %: both mean a tenth of the mistakes. "
+            "Training is counted while the weights change, on images that may be distorted.",
             figure=figures.accuracy_curves(metrics),
         ),
         Picture(
             name="loss",
             label="Loss and its two parts by epoch",
-            caption="On a logarithmic scale. Where validation rises while training falls, the model overfits.",
+            caption="Where validation rises while training falls, the model overfits.",
             figure=figures.loss_curves(metrics),
         ),
         Picture(
@@ -204,7 +204,7 @@ def _calibration(files: RunFiles) -> Section:
     picture = Picture(
         name="reliability",
         label="Accuracy by confidence, for digit and sum",
-        caption="Of the answers of one confidence, how many are right: on the dashed line as many as promised, "
+        caption="How many answers of one confidence are right: on the dashed line as many as promised, "
         "above it more, below it fewer. Bars are 95 % intervals; wide ones mean few answers.",
         figure=figures.reliability(
             {"digit": files.results.digit_reliability, "sum": files.results.sum_reliability}
@@ -217,8 +217,8 @@ def _calibration(files: RunFiles) -> Section:
 def _network(files: RunFiles) -> Section:
     picture = Picture(
         name="network",
-        label="The network from its two inputs to its two answers; its layers are in the table below",
-        caption="Blue depends on the image, orange on the number, green on both. Beside the arrows: the shape "
+        label="The network from its two inputs to its two answers; a table of its layers follows",
+        caption="Blue depends on the image, orange on the number, green on both. Beside an arrow: the shape "
         "of what is passed on, for one pair.",
         figure=diagram.network(files.model),
     )

@@ -88,33 +88,28 @@ def styled(draw: Callable[P, T]) -> Callable[P, T]:
     return with_settings
 
 
-def panels(count: int, height: float, *, top: float = 0.55) -> tuple[Figure, list[Axes]]:
-    """A figure with ``count`` axes side by side, with room for labels around them.
+def panels(count: int, height: float, labels: Collection[str] = ()) -> tuple[Figure, list[Axes]]:
+    """A figure with axes side by side, and room around them for titles, ticks and a legend.
 
     Args:
         count: how many axes.
-        height: of the figure, in inches.
-        top: room above the axes, in inches: for their titles, and above those for a legend.
+        height: of the axes, in inches.
+        labels: of the legend, if there is one.
     """
-    figure = Figure((WIDTH, height))
-    left, right, bottom, gap = 0.68, 0.15, 0.52, 0.35
+    left, right, bottom, gap = 0.68, 0.15, 0.52, 0.35  # inches, so that margins do not grow with a figure
+    top = 0.35 + 0.165 * -(-len(labels) // _legend_columns(labels))
+    figure = Figure((WIDTH, bottom + height + top))
     width = (WIDTH - left - right - gap * (count - 1)) / count
-    # Measured in inches, so that margins do not grow with a figure.
-    across, up = width / WIDTH, (height - bottom - top) / height
+    across, up = width / WIDTH, height / figure.get_figheight()
     places = [(left + (width + gap) * place) / WIDTH for place in range(count)]
-    return figure, [figure.add_axes((x, bottom / height, across, up)) for x in places]
+    return figure, [figure.add_axes((x, bottom / figure.get_figheight(), across, up)) for x in places]
 
 
 def legend(figure: Figure, handles: Sequence[Artist | Container], labels: Collection[str]) -> None:
-    """A legend above the axes, from the left: there it hides no data. It needs ``legend_height``."""
+    """A legend above the axes, from the left: there it hides no data. ``panels`` makes room for it."""
     x, y = 0.6 / WIDTH, 1 - 0.04 / figure.get_figheight()
     columns = _legend_columns(labels)
     figure.legend(handles, labels, loc="upper left", ncols=columns, bbox_to_anchor=(x, y), borderaxespad=0)
-
-
-def legend_height(labels: Collection[str]) -> float:
-    """Inches of height for a legend with these labels."""
-    return 0.04 + 0.165 * -(-len(labels) // _legend_columns(labels))
 
 
 def _legend_columns(labels: Collection[str]) -> int:

@@ -148,12 +148,16 @@ def settings(files: Mapping[str, RunFiles]) -> Table:
     configs = []
     for one in files.values():
         about = one.run.config.to_json()
-        configs.append({**about.pop("recipe"), **about.pop("versions"), **about})
+        flat = {**about, **about["recipe"], **about["versions"]}
+        del flat["recipe"], flat["versions"]
+        configs.append(
+            {name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in flat.items()}
+        )
     return Table(
         caption="" if len(files) == 1 else "What is not the same in all",
         heads=["setting", *(files if len(files) > 1 else ["value"])],
         rows=[
-            [name, *(str(config.get(name, "")) for config in configs)]
+            [name, *(config.get(name, "") for config in configs)]
             for name in configs[0]
             if len(files) == 1 or any(config.get(name) != configs[0][name] for config in configs)
         ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from matplotlib.figure import Figure
 
-from mnist_adder.reports.scales import log_axis, plain, stretch_accuracy
+from mnist_adder.reports.axes import log_axis, plain, stretch_accuracy
 
 
 def tick_labels(values: list[float]) -> list[str]:
