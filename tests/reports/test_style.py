@@ -98,7 +98,8 @@ def test_the_users_settings_change_nothing_and_come_back(setting: dict[str, obje
     usual = svg(draw(files))
     with matplotlib.rc_context(setting):  # type: ignore[arg-type]
         assert svg(draw(files)) == usual
-        assert {name: matplotlib.rcParams[name] for name in setting} == setting
+        now = dict[str, object](matplotlib.rcParams)
+        assert {**now, **setting} == now
 
 
 def test_threads_draw_what_one_alone_draws(files: RunFiles) -> None:

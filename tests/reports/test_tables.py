@@ -84,7 +84,7 @@ def test_layers_are_told_in_a_few_words() -> None:
 
 
 def test_of_one_run_all_settings_are_listed_and_of_several_those_that_differ(files: RunFiles) -> None:
-    alone = dict(tables.settings({"": files}).rows)
+    alone = {row[0]: row[1] for row in tables.settings({"": files}).rows}
     config = files.run.config
     assert alone["epochs"] == str(config.recipe.epochs)
     assert alone["torch"] == config.versions["torch"]
@@ -93,7 +93,7 @@ def test_of_one_run_all_settings_are_listed_and_of_several_those_that_differ(fil
     recipe = dataclasses.replace(config.recipe, epochs=77)
     several = tables.settings({"a": files, "b": variant(files, seed=5, recipe=recipe)})
     assert several.heads == ["setting", "a", "b"]
-    assert sorted(several.rows) == [["epochs", alone["epochs"], "77"], ["seed", "0", "5"]]
+    assert sorted(map(list, several.rows)) == [["epochs", alone["epochs"], "77"], ["seed", "0", "5"]]
 
 
 def test_runs_stand_side_by_side_the_best_first_with_their_mean(files: RunFiles) -> None:

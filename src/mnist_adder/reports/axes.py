@@ -47,7 +47,7 @@ def log_axis(axes: Axes, which: Literal["x", "y"], values: Iterable[float]) -> N
     low, high = min(known), max(known)
     room = (high / low) ** 0.06 if high > low else 1.5
     low, high = low / room, high * room
-    steps = (1, 2, 5) if high / low < 3000 else (1,)
+    steps: tuple[float, ...] = (1, 2, 5) if high / low < 3000 else (1,)
     if high / low < 15:
         steps = (1, 1.5, 2, 3, 4, 5, 7)
     axis = axes.xaxis if which == "x" else axes.yaxis

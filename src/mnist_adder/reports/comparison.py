@@ -120,9 +120,9 @@ def accuracy_against(cost: Literal["parameters", "seconds"], rows: Sequence[Row]
     costs = [float(row.parameters if cost == "parameters" else row.train_seconds_mean) for row in rows]
     labels = [row.model for row in rows]
     figure, (axes,) = panels(1, 3.5, labels)
-    points = []
+    points: list[Any] = []  # a legend takes what errorbar returns, though no Artist
     for place, row in enumerate(rows):
-        look = {"color": SERIES[place % len(SERIES)], "marker": MARKERS[place % len(MARKERS)]}
+        look: dict[str, Any] = {"color": SERIES[place % len(SERIES)], "marker": MARKERS[place % len(MARKERS)]}
         mean, std = row.joint_accuracy_mean, row.joint_accuracy_std
         points.append(axes.errorbar(costs[place], mean, std, ls="none", markersize=8, capsize=4, **look))
     log_axis(axes, "x", costs)

@@ -19,7 +19,6 @@ import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.container import Container
 from matplotlib.figure import Figure
 
 from mnist_adder.errors import RunError
@@ -96,7 +95,7 @@ def panels(count: int, height: float, labels: Collection[str] = ()) -> tuple[Fig
         height: of the axes, in inches.
         labels: of the legend, if there is one.
     """
-    left, right, bottom, gap = 0.68, 0.15, 0.52, 0.35  # inches, so that margins do not grow with a figure
+    left, right, bottom, gap = 0.68, 0.15, 0.52, 0.45  # inches, so that margins do not grow with a figure
     top = 0.35 + 0.165 * -(-len(labels) // _legend_columns(labels))
     figure = Figure((WIDTH, bottom + height + top))
     width = (WIDTH - left - right - gap * (count - 1)) / count
@@ -105,7 +104,7 @@ def panels(count: int, height: float, labels: Collection[str] = ()) -> tuple[Fig
     return figure, [figure.add_axes((x, bottom / figure.get_figheight(), across, up)) for x in places]
 
 
-def legend(figure: Figure, handles: Sequence[Artist | Container], labels: Collection[str]) -> None:
+def legend(figure: Figure, handles: Sequence[Artist], labels: Collection[str]) -> None:
     """A legend above the axes, from the left: there it hides no data. ``panels`` makes room for it."""
     x, y = 0.6 / WIDTH, 1 - 0.04 / figure.get_figheight()
     columns = _legend_columns(labels)
