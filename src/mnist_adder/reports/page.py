@@ -183,7 +183,8 @@ def _curves(metrics: Mapping[str, figures.Rows]) -> list[Picture]:
         Picture(
             name="loss",
             label="Loss and its two parts by epoch",
-            caption="Where validation rises while training falls, the model overfits.",
+            caption="Where validation rises while training falls, the model overfits. Losses of different "
+            "models do not compare.",
             figure=figures.loss_curves(metrics),
         ),
         Picture(
