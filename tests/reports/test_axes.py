@@ -38,6 +38,7 @@ def test_a_tenth_of_the_mistakes_is_always_the_same_way_up() -> None:
     stretch_accuracy(axes, [0.5, 0.9995])
     places = [axes.transData.transform((0, value))[1] for value in (0.9, 0.99, 0.999)]
     assert places[1] - places[0] == pytest.approx(places[2] - places[1])
+    assert axes.transData.inverted().transform((0, places[1]))[1] == pytest.approx(0.99)
 
 
 @pytest.mark.parametrize("values", [[float("nan")], [0.5, float("nan"), 0.9]])

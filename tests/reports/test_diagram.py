@@ -21,10 +21,6 @@ Legible = Callable[[Figure], list[str]]
 NETWORKS = [*((name, None) for name in models.names()), ("exact-sum", "best"), ("exact-sum", "tiny")]
 
 
-def titles(boxes: list[Box]) -> list[str]:
-    return [box.name or (box.words[0] if box.words else "") for box in boxes]
-
-
 def steps(box: Box) -> list[str]:
     """What leads to a box if each has one source, or from the first one of several."""
     before = steps(box.sources[0]) if box.sources else []
@@ -71,6 +67,14 @@ def test_a_layer_is_drawn_with_what_only_shapes_or_normalises_its_output() -> No
         "digit",
     ]
     assert [box.shape for box in (digit.sources[0], *digit.sources[0].sources)] == [(10,), (1536,)]
+
+
+def test_what_is_done_to_an_answer_before_the_inputs_meet_belongs_to_the_meeting() -> None:
+    boxes = trace(models.build("learned-sum"))
+    (meeting,) = [box for box in boxes if len(box.sources) == 2]
+    assert meeting.words == ["softmax", "join"]
+    assert meeting.sources == [boxes[-2].sources[0], boxes[1]]
+    assert boxes[1].name == "number"
 
 
 def test_two_heads_stand_side_by_side() -> None:
