@@ -22,15 +22,17 @@ def stretch_accuracy(axes: Axes, accuracies: Iterable[float]) -> None:
     linear axis all that a good model does after its first epoch is one flat line.
     """
     known = [value for value in accuracies if math.isfinite(value)] or [0.0]
-    fewest = max(min((1 - value for value in known if value < 1), default=0.002) / 2, _FEWEST_MISTAKES)
-
+    fewest = _FEWEST_MISTAKES
+    all_right = max(known) > _LADDER[-1]
+    if all_right:  # which a logarithm has no place for: it is drawn as if it were half of the fewest mistakes
+        fewest = max(min((1 - value for value in known if value < 1), default=0.002) / 2, fewest)
     lowest = max(step for step in _LADDER if step <= max(min(known), 0) and 1 - step > 1.9 * fewest)
-    above = [step for step in _LADDER if step > lowest and step >= max(known) and 1 - step > 0.99 * fewest]
-    all_right = max(known) >= 1 or not above
-    highest = 1 - fewest if all_right else above[0]
-    ticks = [step for step in _LADDER if lowest <= step <= highest]
     if all_right:  # "100 %" stands a hair below the end, where rounding cannot push it off the axis
-        ticks = [step for step in ticks if 1 - step > 1.3 * fewest] + [1 - 1.01 * fewest]
+        highest = 1 - fewest
+        ticks = [step for step in _LADDER if step >= lowest and 1 - step > 1.3 * fewest] + [1 - 1.01 * fewest]
+    else:
+        highest = next(step for step in _LADDER if step > lowest and step >= max(known))
+        ticks = [step for step in _LADDER if lowest <= step <= highest]
     functions = (lambda y: -np.log10(np.clip(1 - y, fewest, None)), lambda y: 1 - 10**-y)
     axes.set_yscale("function", functions=functions)
     axes.set_ylim(lowest, highest)

@@ -124,7 +124,7 @@ def accuracy_against(cost: Literal["parameters", "seconds"], rows: Sequence[Row]
     for place, row in enumerate(rows):
         look: dict[str, Any] = {"color": SERIES[place % len(SERIES)], "marker": MARKERS[place % len(MARKERS)]}
         mean, std = row.joint_accuracy_mean, row.joint_accuracy_std
-        points.append(axes.errorbar(costs[place], mean, std, ls="none", markersize=8, capsize=4, **look))
+        points.append(axes.errorbar(costs[place], mean, std, ls="none", markersize=6, capsize=4, **look))
     log_axis(axes, "x", costs)
     ends = [row.joint_accuracy_mean + sign * row.joint_accuracy_std for row in rows for sign in (-1, 1)]
     stretch_accuracy(axes, ends)
