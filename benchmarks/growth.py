@@ -29,7 +29,7 @@ from mnist_adder import environment, models
 from mnist_adder.data import DigitImages, load_images
 from mnist_adder.data.images import VALIDATION_SIZES, split_validation
 from mnist_adder.reports import save_figure
-from mnist_adder.reports.style import MARKERS, SERIES, legend, legend_height, panels, styled
+from mnist_adder.reports.style import MARKERS, SERIES, legend, panels, styled
 from mnist_adder.runs import Run
 from mnist_adder.safe_io import write_json
 from mnist_adder.training.config import TrainConfig
@@ -140,8 +140,7 @@ def figure(rows: list[dict[str, Any]]) -> Figure:
     """Seconds an epoch and peak memory by the number of images, a line for each number of threads."""
     threads = sorted({row["threads"] for row in rows})
     labels = [f"{count} thread{'s' * (count > 1)}" for count in threads]
-    top = 0.36 + legend_height(labels)
-    picture, axes = panels(2, 2.9 + top, top=top)
+    picture, axes = panels(2, 2.4, labels)
     titles = {"seconds": "seconds an epoch", "peak_mib": "peak memory, MiB"}
     for place, (name, title) in enumerate(titles.items()):
         for line, count in enumerate(threads):

@@ -19,8 +19,7 @@ from mnist_adder.cli.progress import Progress
 from mnist_adder.evaluation.compare import Row, compare
 from mnist_adder.models.presets import PRESETS
 from mnist_adder.reports import save_figure
-from mnist_adder.reports.comparison import accuracy_against_parameters
-from mnist_adder.reports.record import in_percent, in_seconds
+from mnist_adder.reports.comparison import accuracy_against, in_percent, in_seconds
 from mnist_adder.safe_io import write_json
 from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.train import train_or_resume
@@ -68,7 +67,7 @@ def main() -> None:
             "runs": comparison.runs,
         },
     )
-    save_figure(accuracy_against_parameters(rows), PICTURE)
+    save_figure(accuracy_against("parameters", rows), PICTURE)
     for row in rows:
         right, seconds = in_percent(row, "joint_accuracy"), in_seconds(row)
         print(f"{row.parameters:>7,}  {right} %  {seconds:>9} s  {row.model}")

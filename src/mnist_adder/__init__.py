@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mnist_adder.data import MNISTAdder
     from mnist_adder.inference import Predictor, predict
     from mnist_adder.pretrained import load_pretrained
-    from mnist_adder.reports.report import report
+    from mnist_adder.reports.page import report
     from mnist_adder.runs import load_run
     from mnist_adder.training.config import TrainConfig
     from mnist_adder.training.train import train
@@ -49,7 +49,7 @@ _HOMES = {
     "load_pretrained": "pretrained",
     "load_run": "runs",
     "predict": "inference",
-    "report": "reports.report",
+    "report": "reports.page",
     "train": "training.train",
 }
 

@@ -15,7 +15,6 @@ EXTRA_OF = {
     "filelock": "train",
     "jinja2": "train",
     "lightning": "train",
-    "markupsafe": "train",
     "matplotlib": "train",
     "onnx": "train",
     "pooch": "train",

@@ -1,4 +1,4 @@
-"""A check that every figure passes, and the contents of a real run."""
+"""A check that every figure passes, and the files of a real run."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from mnist_adder.reports.contents import Contents, load_contents
+from mnist_adder.reports.run_files import RunFiles, load_run_files
 from mnist_adder.runs import Run
 
 
 @pytest.fixture(scope="session")
-def contents(trained_run: Run) -> Contents:
-    return load_contents(trained_run)
+def files(trained_run: Run) -> RunFiles:
+    return load_run_files(trained_run)
 
 
 @pytest.fixture

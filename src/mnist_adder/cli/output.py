@@ -116,7 +116,7 @@ def print_metrics(results: Mapping[str, Any]) -> None:
 
 def print_comparison(comparison: Comparison) -> None:
     """Print the models side by side."""
-    from mnist_adder.reports.record import in_percent, in_seconds
+    from mnist_adder.reports.comparison import in_percent, in_seconds
 
     table = make_table("model", "parameters", "multiply-adds", "seconds", "digit", "sum", "both")
     for row in comparison.rows:

@@ -89,7 +89,7 @@ def train(
         raise typer.Exit(130) from None
     if not is_rank_zero():
         return
-    from mnist_adder.reports.report import report
+    from mnist_adder.reports import report
 
     print_metrics(run.results)
     page = report([run])

@@ -1,76 +1,47 @@
-"""The look of every figure: one palette, one type, one way to write percent.
-
-Nothing comes in; colours, a decorator for functions that draw, and small helpers go out. The other files
-of this room draw with them; ``render`` turns each colour of ``COLOURS`` into a CSS variable, so that one
-picture serves a light page, a dark page and paper.
+"""The look of every figure: colours, type, size, a legend, percent; and a figure as a file.
 
 Matplotlib is used through ``Figure`` alone, never through pyplot: no window system, no figures that stay
 open. Its settings are global, so they are changed only while a figure is drawn, by one thread at a time.
+Figures are drawn in the colours of paper; the page's CSS turns them round for a dark screen.
 """
 
 from __future__ import annotations
 
 import functools
+import io
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from mnist_adder.errors import RunError
+from mnist_adder.safe_io import write_bytes
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-COLOURS: dict[str, tuple[str, str]] = {
-    # name: (on paper, on a dark screen). The first must differ from each other: they are replaced by name.
-    "paper": ("#ffffff", "#16181c"),
-    "ink": ("#1c1e21", "#e8e9eb"),
-    "muted": ("#5b626b", "#a3aab4"),
-    "grid": ("#dfe2e6", "#34383f"),
-    "blue": ("#0072b2", "#45a5e6"),
-    "vermillion": ("#d55e00", "#f58a4b"),
-    "green": ("#009e73", "#2fc19a"),
-    "purple": ("#cc79a7", "#e09cc3"),
-    "orange": ("#e69f00", "#f2bb45"),
-    "sky": ("#56b4e9", "#8fd0f7"),
-    "blue-tint": ("#e4f0f8", "#152f42"),
-    "orange-tint": ("#fcf1da", "#40310f"),
-    "green-tint": ("#dff3ec", "#10382d"),
-    "tile": ("#f5f4f1", "#dcdbd6"),  # what a digit is written on, light on both: its ink is black
-    "mistake-1": ("#feeddf", "#33241a"),
-    "mistake-2": ("#fdd0a2", "#55351d"),
-    "mistake-3": ("#fdae6b", "#7d471b"),
-    "mistake-4": ("#fd8d3c", "#c46c22"),
-    "mistake-5": ("#ea6118", "#ef8d38"),
-    "mistake-6": ("#8c2d04", "#ffcf9c"),
-    # What is written on the six: dark on light, light on dark.
-    "on-mistake-1": ("#1c1e22", "#e8e9ec"),
-    "on-mistake-2": ("#1c1e23", "#e8e9ed"),
-    "on-mistake-3": ("#1c1e24", "#e8e9ee"),
-    "on-mistake-4": ("#1c1e25", "#111214"),
-    "on-mistake-5": ("#1c1e26", "#111215"),
-    "on-mistake-6": ("#fffffe", "#111216"),
-}
-"""The lines' colours are Okabe and Ito's, which people of every colour vision can tell apart."""
-
-PAPER, INK, MUTED, GRID = (COLOURS[name][0] for name in ("paper", "ink", "muted", "grid"))
-BLUE, VERMILLION, GREEN = (COLOURS[name][0] for name in ("blue", "vermillion", "green"))
-ORANGE, PURPLE, SKY, TILE = (COLOURS[name][0] for name in ("orange", "purple", "sky", "tile"))
-SERIES = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, INK)
-"""For things of one kind, in this order; each has its own of MARKERS as well."""
+PAPER, INK, MUTED, GRID, TILE = "#ffffff", "#1c1e21", "#5b626b", "#dfe2e6", "#f5f4f1"
+BLUE, VERMILLION, GREEN, ORANGE = "#0072b2", "#d55e00", "#009e73", "#e69f00"
+SERIES = (BLUE, VERMILLION, GREEN, "#cc79a7", ORANGE, "#56b4e9", INK)
+"""For things of one kind, in this order; Okabe and Ito's, for every colour vision."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""Each of SERIES has its own, as colour alone must not tell things apart."""
 
 WIDTH = 9.0
 """Inches, of every figure: as wide as the page's text, so that all type comes out in one size."""
 SMALL, NORMAL, LARGE = 7.5, 9.0, 10.5
 """Sizes of type, in points."""
 
+_FONT = "DejaVu Sans"  # comes with matplotlib, so every machine draws the same
 _SETTINGS: dict[str, object] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so every machine draws the same
+    "font.family": _FONT,
     "font.size": NORMAL,
     "text.color": INK,
     "axes.edgecolor": MUTED,
@@ -96,7 +67,7 @@ _SETTINGS: dict[str, object] = {
     "legend.frameon": False,
     "legend.fontsize": SMALL,
     "image.composite_image": False,  # images keep their own pixels in an SVG
-    "svg.fonttype": "none",  # real text: it can be searched and read aloud, and is a tenth of the size
+    "svg.fonttype": "none",  # real text, a tenth of the size of outlines
     "svg.hashsalt": "mnist-adder",  # the same names of parts each time
 }
 
@@ -116,43 +87,31 @@ def styled(draw: Callable[P, T]) -> Callable[P, T]:
     return with_settings
 
 
-def panels(count: int, height: float, *, top: float = 0.55) -> tuple[Figure, list[Axes]]:
-    """A figure with ``count`` axes side by side, with room for labels around them.
+def panels(count: int, height: float, labels: Collection[str] = ()) -> tuple[Figure, list[Axes]]:
+    """A figure with axes side by side, and room around them for titles, ticks and a legend.
 
     Args:
         count: how many axes.
-        height: of the figure, in inches.
-        top: room above the axes, in inches: for their titles, and above those for a legend.
+        height: of the axes, in inches.
+        labels: of the legend, if there is one.
     """
-    figure = Figure((WIDTH, height))
-    left, right, bottom, gap = 0.68, 0.15, 0.52, 0.35
+    left, right, bottom, gap = 0.68, 0.15, 0.52, 0.45  # inches, so that margins do not grow with a figure
+    top = 0.35 + 0.165 * -(-len(labels) // _legend_columns(labels))
+    figure = Figure((WIDTH, bottom + height + top))
     width = (WIDTH - left - right - gap * (count - 1)) / count
-    axes = [
-        place_axes(figure, left + (width + gap) * place, bottom, width, height - bottom - top)
-        for place in range(count)
-    ]
-    return figure, axes
+    across, up = width / WIDTH, height / figure.get_figheight()
+    places = [(left + (width + gap) * place) / WIDTH for place in range(count)]
+    return figure, [figure.add_axes((x, bottom / figure.get_figheight(), across, up)) for x in places]
 
 
-def place_axes(figure: Figure, x: float, y: float, width: float, height: float) -> Axes:
-    """Axes at a place in inches from the lower left corner, so that margins do not grow with a figure."""
-    across, up = figure.get_size_inches()
-    return figure.add_axes((x / across, y / up, width / across, height / up))
-
-
-def legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
-    """A legend above the axes, from the left: there it hides no data. It needs ``legend_height``."""
+def legend(figure: Figure, handles: Sequence[Artist], labels: Collection[str]) -> None:
+    """A legend above the axes, from the left: there it hides no data. ``panels`` makes room for it."""
     x, y = 0.6 / WIDTH, 1 - 0.04 / figure.get_figheight()
     columns = _legend_columns(labels)
     figure.legend(handles, labels, loc="upper left", ncols=columns, bbox_to_anchor=(x, y), borderaxespad=0)
 
 
-def legend_height(labels: Sequence[str]) -> float:
-    """Inches of height for a legend with these labels."""
-    return 0.04 + 0.165 * -(-len(labels) // _legend_columns(labels))
-
-
-def _legend_columns(labels: Sequence[str]) -> int:
+def _legend_columns(labels: Collection[str]) -> int:
     widest = 0.7 + 0.075 * max(map(len, labels), default=0)
     return max(1, min(int((WIDTH - 0.8) / widest), 4))
 
@@ -171,3 +130,34 @@ def percent(fraction: float, places: int = 2) -> str:
 def probability(value: float) -> str:
     """An answer's probability as percent; no answer is certain, so one that rounds to 1 is ``>99.9 %``."""
     return percent(min(value, math.nextafter(1.0, 0.0)), 1)
+
+
+@styled
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG on white paper, 1296 pixels across; the same figure gives the same bytes."""
+    FigureCanvasAgg(figure)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=144, facecolor=PAPER, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+@styled
+def svg(figure: Figure) -> str:
+    """The figure as an SVG file without a background; the same figure gives the same text."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    # Where the font is missing, one that is as wide takes its place, then any without serifs.
+    return buffer.getvalue().replace(f"'{_FONT}'", f"'{_FONT}', Verdana, sans-serif")
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all; its folder is made if it is not there.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, png(figure))
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror}.") from None

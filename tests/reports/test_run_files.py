@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mnist_adder.errors import ModelError, RunError
-from mnist_adder.reports.contents import Contents, load_contents, parts
+from mnist_adder.reports.run_files import RunFiles, load_run_files, parts
 from mnist_adder.runs import Run, load_run
 
 TRAINING = (
@@ -34,18 +34,18 @@ def change(run: Run, edit: Callable[[dict[str, Any]], object]) -> None:
     path.write_text(json.dumps(values))
 
 
-def test_all_is_there(contents: Contents, trained_run: Run) -> None:
-    assert contents.results == trained_run.results
-    assert contents.metrics == trained_run.metrics
-    assert len(contents.samples.images) == 24
-    assert sum(layer.parameters for layer in contents.summary.layers) == contents.results["parameters"]
-    assert contents.summary.multiply_adds == contents.results["multiply_adds"]
+def test_all_is_there(files: RunFiles, trained_run: Run) -> None:
+    written = json.loads(files.results.model_dump_json())
+    assert written == {name: trained_run.results[name] for name in written}
+    assert files.metrics == trained_run.metrics
+    assert len(files.samples.images) == 24
+    assert files.model.parameter_count() == files.results.parameters
 
 
 def test_neither_weights_nor_random_numbers_are_touched(run: Run) -> None:
     (run.folder / "model.safetensors").unlink()
     before = torch.get_rng_state()
-    load_contents(run)
+    load_run_files(run)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -55,13 +55,15 @@ def test_neither_weights_nor_random_numbers_are_touched(run: Run) -> None:
 def test_results_of_an_older_version_are_told_by_the_field_that_they_lack(run: Run, name: str) -> None:
     change(run, lambda values: values.pop(name))
     with pytest.raises(RunError, match=rf"results\.json has no {name}.*mnist-adder train exact-sum"):
-        load_contents(run)
+        load_run_files(run)
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("joint_accuracy", "much"),
+        ("joint_accuracy", 1.01),
+        ("pairs", 0),
         ("joint_accuracy_by_number", [0.5] * 9),
         ("sum_confusion", [[1, 2], [3, 4]]),
         ("digit_reliability", []),
@@ -70,15 +72,16 @@ def test_results_of_an_older_version_are_told_by_the_field_that_they_lack(run: R
 )
 def test_results_of_another_shape_are_refused(run: Run, name: str, value: object) -> None:
     change(run, lambda values: values.update({name: value}))
-    with pytest.raises(RunError, match=rf"results\.json is damaged: {name}"):
-        load_contents(run)
+    with pytest.raises(RunError, match=rf"results\.json is damaged: {name}.* is ") as caught:
+        load_run_files(run)
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("name", ["results.json", "metrics.csv", "examples.safetensors"])
 def test_a_missing_file_is_named(run: Run, name: str) -> None:
     (run.folder / name).unlink()
     with pytest.raises(RunError, match=f"has no {name}"):
-        load_contents(run)
+        load_run_files(run)
 
 
 @pytest.mark.parametrize(
@@ -94,12 +97,12 @@ def test_a_missing_file_is_named(run: Run, name: str) -> None:
 def test_damaged_metrics_are_refused(run: Run, content: str, message: str) -> None:
     (run.folder / "metrics.csv").write_text(content)
     with pytest.raises(RunError, match=message):
-        load_contents(run)
+        load_run_files(run)
 
 
 def test_metrics_of_training_alone_will_do(run: Run) -> None:
     (run.folder / "metrics.csv").write_text(f"{TRAINING}\n1,0.5,0.3,0.2,0.9,0.8,0.7,0.01,2.5\n")
-    (row,) = load_contents(run).metrics
+    (row,) = load_run_files(run).metrics
     assert parts([row]) == ["train"]
 
 
@@ -107,17 +110,17 @@ def test_damaged_examples_are_refused(run: Run) -> None:
     tensors = run.examples
     run.save_examples({name: tensor for name, tensor in tensors.items() if name != "mistake_images"})
     with pytest.raises(RunError, match="has no mistake_images"):
-        load_contents(run)
+        load_run_files(run)
     run.save_examples({**tensors, "sample_images": torch.zeros(24, 5, 5)})
     with pytest.raises(RunError, match="sample_images has a wrong shape"):
-        load_contents(run)
+        load_run_files(run)
     (run.folder / "examples.safetensors").write_bytes(b"no tensors")
     with pytest.raises(RunError, match="is damaged"):
-        load_contents(run)
+        load_run_files(run)
 
 
 def test_a_model_that_is_gone_is_named(run: Run) -> None:
     path = run.folder / "config.json"
     path.write_text(path.read_text().replace('"exact-sum"', '"former-model"'))
     with pytest.raises(ModelError, match="former-model"):
-        load_contents(load_run(run.folder))
+        load_run_files(load_run(run.folder))

@@ -1,7 +1,4 @@
-"""Axes that show what matters: accuracies near 100 %, losses, learning rates.
-
-An axes and the values on it come in; its scale, limits and ticks are set.
-"""
+"""Scales that show what matters: accuracies near 100 %, losses, learning rates."""
 
 from __future__ import annotations
 
@@ -11,8 +8,7 @@ from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
-from numpy.typing import NDArray
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
 # Of the axis that is stretched towards 1: each step halves the mistakes, or nearly.
 _LADDER = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999)
@@ -26,56 +22,41 @@ def stretch_accuracy(axes: Axes, accuracies: Iterable[float]) -> None:
     linear axis all that a good model does after its first epoch is one flat line.
     """
     known = [value for value in accuracies if math.isfinite(value)] or [0.0]
-    fewest = max(min((1 - value for value in known if value < 1), default=0.002) / 2, _FEWEST_MISTAKES)
-
-    def forward(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        stretched: NDArray[np.float64] = -np.log10(np.clip(1 - np.asarray(values, dtype=float), fewest, None))
-        return stretched
-
-    def inverse(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        accuracies: NDArray[np.float64] = 1 - 10 ** -np.asarray(values, dtype=float)
-        return accuracies
-
+    fewest = _FEWEST_MISTAKES
+    all_right = max(known) > _LADDER[-1]
+    if all_right:  # which a logarithm has no place for: it is drawn as if it were half of the fewest mistakes
+        fewest = max(min((1 - value for value in known if value < 1), default=0.002) / 2, fewest)
     lowest = max(step for step in _LADDER if step <= max(min(known), 0) and 1 - step > 1.9 * fewest)
-    above = [step for step in _LADDER if step > lowest and step >= max(known) and 1 - step > 0.99 * fewest]
-    all_right = max(known) >= 1 or not above
-    highest = 1 - fewest if all_right else above[0]
-    ticks = [step for step in _LADDER if lowest <= step <= highest]
     if all_right:  # "100 %" stands a hair below the end, where rounding cannot push it off the axis
-        ticks = [step for step in ticks if 1 - step > 1.3 * fewest] + [1 - 1.01 * fewest]
-    axes.set_yscale("function", functions=(forward, inverse))
+        highest = 1 - fewest
+        ticks = [step for step in _LADDER if step >= lowest and 1 - step > 1.3 * fewest] + [1 - 1.01 * fewest]
+    else:
+        highest = next(step for step in _LADDER if step > lowest and step >= max(known))
+        ticks = [step for step in _LADDER if lowest <= step <= highest]
+    functions = (lambda y: -np.log10(np.clip(1 - y, fewest, None)), lambda y: 1 - 10**-y)
+    axes.set_yscale("function", functions=functions)
     axes.set_ylim(lowest, highest)
     axes.yaxis.set_major_locator(FixedLocator(ticks))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: f"{100 if value not in _LADDER else 100 * value:.4g}\u00a0%")
+        lambda value, _: f"{100 if value not in _LADDER else 100 * value:.4g}\u00a0%"
     )
 
 
 def log_axis(axes: Axes, which: Literal["x", "y"], values: Iterable[float]) -> None:
-    """Make the x or y axis logarithmic, with ticks at 1, 2 and 5 times the powers of ten if they fit."""
+    """Make the x or y axis logarithmic, with plain numbers as ticks, as many as fit."""
     known = [value for value in values if math.isfinite(value) and value > 0] or [1.0]
     low, high = min(known), max(known)
     room = (high / low) ** 0.06 if high > low else 1.5
     low, high = low / room, high * room
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     steps: tuple[float, ...] = (1, 2, 5) if high / low < 3000 else (1,)
     if high / low < 15:
         steps = (1, 1.5, 2, 3, 4, 5, 7)
-    ticks = [step * 10.0**power for power in powers for step in steps]
     axis = axes.xaxis if which == "x" else axes.yaxis
     axes.set(**{f"{which}scale": "log", f"{which}lim": (low, high)})
-    axis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    axis.set_major_locator(LogLocator(subs=steps))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
-
-
-def epoch_axis(axes: Axes, epochs: int) -> None:
-    """Label the x axis with whole epochs; half an epoch of room on both sides."""
-    axes.set_xlim(0.5, epochs + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
-    axes.set_xlabel("epoch")
-    axes.grid(False, axis="x")
+    axis.set_major_formatter(lambda value, _: plain(value))
 
 
 def plain(value: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from matplotlib.figure import Figure
 
-from mnist_adder.reports.scales import log_axis, plain, stretch_accuracy
+from mnist_adder.reports.axes import log_axis, plain, stretch_accuracy
 
 
 def tick_labels(values: list[float]) -> list[str]:
@@ -21,6 +21,8 @@ def tick_labels(values: list[float]) -> list[str]:
         ([0.1, 0.6], ["0 %", "50 %", "80 %"]),
         ([0.999, 1.0], ["99.9 %", "100 %"]),
         ([0.99, 0.99], ["99 %", "99.5 %"]),
+        ([0.98, 0.9959], ["98 %", "99.8 %"]),
+        ([0.9999], ["99.98 %", "99.99 %"]),
         ([1.0], ["99.8 %", "100 %"]),
         ([], ["0 %", "50 %"]),
     ],
@@ -38,6 +40,7 @@ def test_a_tenth_of_the_mistakes_is_always_the_same_way_up() -> None:
     stretch_accuracy(axes, [0.5, 0.9995])
     places = [axes.transData.transform((0, value))[1] for value in (0.9, 0.99, 0.999)]
     assert places[1] - places[0] == pytest.approx(places[2] - places[1])
+    assert axes.transData.inverted().transform((0, places[1]))[1] == pytest.approx(0.99)
 
 
 @pytest.mark.parametrize("values", [[float("nan")], [0.5, float("nan"), 0.9]])
