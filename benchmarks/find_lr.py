@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from mnist_adder import environment, models
-from mnist_adder.data import DigitImages, MNISTAdder, load_images
+from mnist_adder.data.dataset import MNISTAdder
+from mnist_adder.data.images import DigitImages, load_images
 from mnist_adder.evaluation.evaluate import predict_split
 from mnist_adder.evaluation.metrics import compute_metrics
 from mnist_adder.safe_io import write_json

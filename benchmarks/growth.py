@@ -26,8 +26,7 @@ import torch
 from matplotlib.figure import Figure
 
 from mnist_adder import environment, models
-from mnist_adder.data import DigitImages, load_images
-from mnist_adder.data.images import VALIDATION_SIZES, split_validation
+from mnist_adder.data.images import VALIDATION_SIZES, DigitImages, load_images, split_validation
 from mnist_adder.reports import save_figure
 from mnist_adder.reports.style import MARKERS, SERIES, legend, panels, styled
 from mnist_adder.runs import Run

@@ -27,7 +27,7 @@ import onnxruntime  # type: ignore[import-untyped]
 import torch
 
 from mnist_adder import MNISTAdder, Predictor, environment, load_pretrained
-from mnist_adder.data import DigitImages, load_images
+from mnist_adder.data.images import DigitImages, load_images
 from mnist_adder.inference import export_int8, export_run
 from mnist_adder.inference.int8 import CALIBRATION_IMAGES
 from mnist_adder.models import Adder

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mnist_adder import environment
-from mnist_adder.data import load_images
+from mnist_adder.data.images import load_images
 from mnist_adder.safe_io import write_json
 from mnist_adder.serving import Limits
 

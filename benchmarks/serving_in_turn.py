@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from mnist_adder import environment
-from mnist_adder.data import load_images
+from mnist_adder.data.images import load_images
 from mnist_adder.safe_io import write_json
 from serving import ROOT, bodies, load, serving, write_scripts
 

@@ -27,8 +27,8 @@ from floor import floor
 from references import logit_mlp_as_published, public_recipe
 
 from mnist_adder import environment
-from mnist_adder.data import DigitImages, MNISTAdder, load_images
-from mnist_adder.data.images import split_validation
+from mnist_adder.data.dataset import MNISTAdder
+from mnist_adder.data.images import DigitImages, load_images, split_validation
 from mnist_adder.evaluation.evaluate import evaluate
 from mnist_adder.models.exact_sum import ExactSum
 from mnist_adder.safe_io import write_json

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from code_map import packages
 from formatting import RESULTS, plus_minus, read, table, threads
 from records import faults, find_lr, growth, inference, presets, serving, speedrun
@@ -18,8 +19,8 @@ from records import faults, find_lr, growth, inference, presets, serving, speedr
 from mnist_adder import models
 from mnist_adder.cli.progress import HEADER, epoch_line
 from mnist_adder.evaluation.compare import Comparison, compare
-from mnist_adder.models.summary import summarize
 from mnist_adder.safe_io import write_text
+from mnist_adder.types import SIDE
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -77,7 +78,7 @@ def assignment() -> str:
     rows = []
     for row in load_comparison().rows:
         model = models.get(row.model)
-        features = summarize(model()).features
+        features = model().eval().encode(torch.zeros(1, 1, SIDE, SIDE)).shape[1]
         accuracies = (row.digit_accuracy_mean, row.sum_accuracy_mean, row.joint_accuracy_mean)
         image = f"{features} {'logits' if features == 10 else 'features'}"
         rows.append(

@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "worksheet": {"types", "models"},
     "cli": {
-        *("__init__", "errors", "extras", "run_config", "runs", "reproduce", "models", "data", "evaluation"),
+        *("__init__", "errors", "extras", "run_config", "runs", "models", "data", "evaluation"),
         *("training", "inference", "reports", "pretrained", "serving", "speedrun", "worksheet", "safe_io"),
     },
     "__init__": {"extras", "data", "models", "inference", "pretrained", "reports", "runs", "training"},

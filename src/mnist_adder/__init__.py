@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mnist_adder import models
-    from mnist_adder.data import MNISTAdder
+    from mnist_adder.data.dataset import MNISTAdder
     from mnist_adder.inference import Predictor, predict
     from mnist_adder.pretrained import load_pretrained
     from mnist_adder.reports.page import report
@@ -43,7 +43,7 @@ __all__ = [
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
-    "MNISTAdder": "data",
+    "MNISTAdder": "data.dataset",
     "Predictor": "inference",
     "TrainConfig": "training.config",
     "load_pretrained": "pretrained",

@@ -12,7 +12,7 @@ from google.protobuf import text_format  # type: ignore[import-untyped]
 from tests.cli.conftest import RunCLI
 from tritonclient.grpc import model_config_pb2
 
-from mnist_adder.data import DigitImages
+from mnist_adder.data.images import DigitImages
 from mnist_adder.inference import Predictor
 from mnist_adder.inference.session import open_session
 from mnist_adder.runs import Run

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mnist_adder.data import Augment, DigitImages
+from mnist_adder.data.augment import Augment
+from mnist_adder.data.images import DigitImages
 
 ALL = Augment(rotation_degrees=15, translation_pixels=2.5, scale=0.2, shear_degrees=12)
 WARPED = replace(ALL, elastic_sigma=1, stroke_jitter=0.6)

@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from mnist_adder.data import DigitImages, MNISTAdder
+from mnist_adder.data.dataset import MNISTAdder
+from mnist_adder.data.images import DigitImages
 
 ROOT = Path(__file__).parents[2]
 

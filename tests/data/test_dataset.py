@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from mnist_adder.data import DigitImages, MNISTAdder
+from mnist_adder.data.dataset import MNISTAdder
+from mnist_adder.data.images import DigitImages
 from mnist_adder.errors import DataError
 
 SIZES = {

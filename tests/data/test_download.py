@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mnist_adder.data import download, load_images
+from mnist_adder.data import download
+from mnist_adder.data.images import load_images
 from mnist_adder.data.mnist import MNIST, Manifest
 from mnist_adder.errors import DataError
 

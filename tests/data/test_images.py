@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.data.conftest import to_idx
 
-from mnist_adder.data import DigitImages, load_images
-from mnist_adder.data.images import VALIDATION_SIZES, split_validation
+from mnist_adder.data.images import VALIDATION_SIZES, DigitImages, load_images, split_validation
 from mnist_adder.data.mnist import MNIST, Manifest
 from mnist_adder.errors import DataError
 

@@ -7,7 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_adder.data import Augment, DeviceLoader, DigitImages, MNISTAdder
+from mnist_adder.data.augment import Augment
+from mnist_adder.data.dataset import MNISTAdder
+from mnist_adder.data.images import DigitImages
+from mnist_adder.data.loader import DeviceLoader
 from mnist_adder.types import Batch
 
 AUGMENT = Augment(rotation_degrees=10, translation_pixels=2)

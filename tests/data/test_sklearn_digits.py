@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from mnist_adder.data import DigitImages, load_images
+from mnist_adder.data.images import DigitImages, load_images
 from mnist_adder.data.sklearn_digits import load_sklearn_digits, mnist_like
 
 SMALL = arrays(np.float64, (8, 8), elements=st.sampled_from([0.0, 0.0, 0.25, 1.0])).filter(

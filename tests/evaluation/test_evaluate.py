@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from mnist_adder import models
-from mnist_adder.data import MNISTAdder, load_images
+from mnist_adder.data.dataset import MNISTAdder
+from mnist_adder.data.images import load_images
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation.evaluate import evaluate, evaluate_run
 from mnist_adder.runs import Run

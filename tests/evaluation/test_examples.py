@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from mnist_adder import models
-from mnist_adder.data import MNISTAdder, load_images
+from mnist_adder.data.dataset import MNISTAdder
+from mnist_adder.data.images import load_images
 from mnist_adder.evaluation.evaluate import predict_split
 from mnist_adder.evaluation.examples import Examples, pick_mistakes, pick_samples
 from mnist_adder.evaluation.metrics import PairPredictions

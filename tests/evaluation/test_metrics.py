@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mnist_adder import models
-from mnist_adder.data import DigitImages
+from mnist_adder.data.images import DigitImages
 from mnist_adder.evaluation.metrics import (
     Metrics,
     PairPredictions,

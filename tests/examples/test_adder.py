@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from examples import adder
 from mnist_adder import models
-from mnist_adder.data import DigitImages, load_images
+from mnist_adder.data.images import DigitImages, load_images
 from mnist_adder.data.mnist import cache_folder
 
 ROOT = Path(__file__).parents[2]

@@ -18,7 +18,7 @@ from onnx.reference import ReferenceEvaluator
 from torch import Tensor
 
 from mnist_adder import models
-from mnist_adder.data import load_images
+from mnist_adder.data.images import load_images
 from mnist_adder.errors import ModelError
 from mnist_adder.inference import Predictor, export_onnx
 from mnist_adder.inference.session import open_session

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mnist_adder.data import load_images
+from mnist_adder.data.images import load_images
 from mnist_adder.errors import ModelError, PictureError, RunError
 from mnist_adder.inference import Predictor, export_int8, export_onnx
 from mnist_adder.models.exact_sum import ExactSum

@@ -13,7 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from mnist_adder.data import load_images
+from mnist_adder.data.images import load_images
 from mnist_adder.errors import NumberError, PictureError, RunError
 from mnist_adder.inference import Predictor, check_number, export_run, predict, preprocess
 from mnist_adder.pretrained import load_pretrained, pretrained_folder

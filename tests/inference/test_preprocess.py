@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from mnist_adder.data import DigitImages
+from mnist_adder.data.images import DigitImages
 from mnist_adder.errors import PictureError
 from mnist_adder.inference.picture import open_picture
 from mnist_adder.inference.preprocess import BOX, STROKE_WIDTHS, preprocess, stroke_width

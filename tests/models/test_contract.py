@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.optim import AdamW
 
 from mnist_adder import models
-from mnist_adder.data import DigitImages, MNISTAdder
+from mnist_adder.data.dataset import MNISTAdder
+from mnist_adder.data.images import DigitImages
 from mnist_adder.models import Adder
 from mnist_adder.run_config import RunConfig
 from mnist_adder.runs import Run

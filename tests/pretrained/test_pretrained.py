@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from mnist_adder import load_pretrained, report
-from mnist_adder.data import DigitImages, load_images
+from mnist_adder.data.images import DigitImages, load_images
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation.evaluate import evaluate_run
 from mnist_adder.inference import Predictor

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mnist_adder.data import DigitImages
+from mnist_adder.data.images import DigitImages
 from mnist_adder.errors import RunError
 from mnist_adder.serving.answers import Answer, MicroBatcher, Model, load_models
 

@@ -13,7 +13,7 @@ import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
 from mnist_adder import __version__
-from mnist_adder.data import DigitImages
+from mnist_adder.data.images import DigitImages
 from mnist_adder.inference import Predictor
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnist_adder.data import DigitImages
+from mnist_adder.data.images import DigitImages
 from mnist_adder.inference import Predictor, preprocess
 from mnist_adder.types import Prediction
 

@@ -7,7 +7,7 @@ import gzip
 import numpy as np
 import pytest
 
-from mnist_adder.data import DigitImages
+from mnist_adder.data.images import DigitImages
 from mnist_adder.speedrun.stream import IMAGES, LABELS
 
 COUNT = 1297  # ten batches of 128, and some more

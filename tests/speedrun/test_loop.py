@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from tests.speedrun.conftest import COUNT
 from torch import Tensor
 
-from mnist_adder.data import DigitImages, load_images
+from mnist_adder.data.images import DigitImages, load_images
 from mnist_adder.errors import DataError, DivergedError
 from mnist_adder.models.exact_sum import ExactSum
 from mnist_adder.speedrun.loop import RECIPE, _Loop, train_network

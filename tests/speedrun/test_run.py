@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from mnist_adder import speedrun as package
-from mnist_adder.data import load_images
+from mnist_adder.data.images import load_images
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation.evaluate import evaluate_run
 from mnist_adder.inference import Predictor

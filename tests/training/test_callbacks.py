@@ -17,7 +17,8 @@ from typing import Any
 import lightning as L
 import pytest
 
-from mnist_adder.data import MNISTAdder, load_images
+from mnist_adder.data.dataset import MNISTAdder
+from mnist_adder.data.images import load_images
 from mnist_adder.errors import ModelError
 from mnist_adder.evaluation.evaluate import evaluate
 from mnist_adder.runs import Run, load_run

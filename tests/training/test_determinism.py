@@ -19,7 +19,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mnist_adder import models
-from mnist_adder.data import DigitImages, MNISTAdder, load_images
+from mnist_adder.data.dataset import MNISTAdder
+from mnist_adder.data.images import DigitImages, load_images
 from mnist_adder.evaluation.evaluate import evaluate
 from mnist_adder.models.presets import PRESETS
 from mnist_adder.training.config import TrainConfig

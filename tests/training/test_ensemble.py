@@ -8,7 +8,7 @@ import lightning as L
 import pytest
 import torch
 
-from mnist_adder.data import load_images
+from mnist_adder.data.images import load_images
 from mnist_adder.evaluation.evaluate import evaluate_run
 from mnist_adder.inference import Predictor
 from mnist_adder.models import Ensemble

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mnist_adder.data import MNISTAdder, load_images
+from mnist_adder.data.dataset import MNISTAdder
+from mnist_adder.data.images import load_images
 from mnist_adder.evaluation.evaluate import evaluate
 from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.train import train

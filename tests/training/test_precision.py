@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from mnist_adder import environment
-from mnist_adder.data import load_images
+from mnist_adder.data.images import load_images
 from mnist_adder.environment import Precision
 from mnist_adder.reproduce import train_command
 from mnist_adder.runs import Run

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from mnist_adder import environment, models
-from mnist_adder.data import DigitImages, MNISTAdder, load_images
+from mnist_adder.data.dataset import MNISTAdder
+from mnist_adder.data.images import DigitImages, load_images
 from mnist_adder.pretrained import load_pretrained, names
 from mnist_adder.speedrun.loop import NETWORK, RECIPE, train_network
 from mnist_adder.speedrun.stream import TrainingImages

@@ -70,7 +70,7 @@ def _write(run: Run, path: Path, *, int8: bool, data_dir: Path | None) -> None:
     if not int8:
         export_run(run, path)
         return
-    from mnist_adder.data import MNISTAdder
+    from mnist_adder.data.dataset import MNISTAdder
     from mnist_adder.inference.int8 import CALIBRATION_IMAGES
 
     if not (run.folder / "model.onnx").exists():

@@ -31,13 +31,13 @@ class MNISTAdder(Dataset[Item]):
                 ...
 
     All images are one uint8 tensor, so :meth:`batch`, one index operation, is far quicker than a loader;
-    :class:`~mnist_adder.data.DeviceLoader` goes through an epoch that way.
+    :class:`~mnist_adder.data.loader.DeviceLoader` goes through an epoch that way.
 
     Args:
-        root: folder of the four MNIST files; without it see :func:`~mnist_adder.data.load_images`.
+        root: folder of the four MNIST files; without it see :func:`~mnist_adder.data.images.load_images`.
         split: ``"train"`` (55,000 images of MNIST), ``"validation"`` (5,000, as many of each digit, always
             the same), ``"all"`` (those two, in their published order) or ``"test"`` (10,000).
-        dataset: ``"auto"``, ``"mnist"`` or ``"digits"``, as for :func:`~mnist_adder.data.load_images`.
+        dataset: ``"auto"``, ``"mnist"`` or ``"digits"``, as for :func:`~mnist_adder.data.images.load_images`.
         pairs: ``"random"`` gives each image one number, drawn evenly and anew by each :meth:`set_epoch`;
             ``"all"`` gives each image all ten: pair i is image i // 10 with the number i % 10.
         seed: of the drawn numbers, >= 0.
@@ -72,9 +72,8 @@ class MNISTAdder(Dataset[Item]):
         self.seed = seed
         self._numbers_each = NUMBERS if pairs == "all" else 1
         self.numbers = torch.arange(len(self)) % NUMBERS
-        # In shared memory, workers that a loader keeps alive see the numbers of later epochs, too. Where a
-        # small container has none to give, they keep the numbers of the epoch in which they were started.
-        with contextlib.suppress(RuntimeError):
+        # In shared memory, workers that a loader keeps alive see the numbers of later epochs, too.
+        with contextlib.suppress(RuntimeError):  # a small container may have no shared memory to give
             self.numbers.share_memory_()
         self.set_epoch(0)
 

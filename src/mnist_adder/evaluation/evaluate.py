@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mnist_adder.data import MNISTAdder, load_images
+from mnist_adder.data.dataset import MNISTAdder
+from mnist_adder.data.images import load_images
 from mnist_adder.environment import best_device
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation import metrics
@@ -51,7 +52,7 @@ def evaluate_run(
     Args:
         run: a finished run.
         split: whose images are counted.
-        data_dir: see :func:`mnist_adder.data.load_images`.
+        data_dir: see :func:`mnist_adder.data.images.load_images`.
         augment: predict each image also shifted by a pixel to each side, and take the mean.
 
     Raises:

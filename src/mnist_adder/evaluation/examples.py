@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from mnist_adder.data import MNISTAdder
+from mnist_adder.data.dataset import MNISTAdder
 from mnist_adder.evaluation.metrics import PairPredictions
 from mnist_adder.models import Adder
 from mnist_adder.models.base import evaluation_mode
@@ -54,11 +54,10 @@ def pick_mistakes(model: Adder, dataset: MNISTAdder, predictions: PairPrediction
     highest = confidences.max(1).values
     rows = highest.argsort(descending=True, stable=True)[:_COUNT]
     rows = rows[highest[rows] >= 0]
-    # An image is often misread with all ten numbers alike. So that not all are shown with the number 0, the
-    # k-th one is shown with the number 3 k modulo 10, or the next one with which it is misread.
-    tied = confidences[rows] > highest[rows].unsqueeze(1) - 1e-4
-    steps = (numbers - 3 * torch.arange(len(rows)).unsqueeze(1)) % NUMBERS  # (M, 10), from 3 k to each number
-    return _predict(model, dataset, rows, steps.masked_fill(~tied, NUMBERS).argmin(1))
+    # An image is often misread with all ten numbers alike: then not all are shown with the number 0.
+    varied = 3 * torch.arange(len(rows)) % NUMBERS
+    alike = confidences[rows, varied] > highest[rows] - 1e-4
+    return _predict(model, dataset, rows, torch.where(alike, varied, confidences[rows].argmax(1)))
 
 
 @torch.no_grad()

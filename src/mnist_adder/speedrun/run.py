@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from mnist_adder import environment
-from mnist_adder.data import DigitImages, MNISTAdder, load_images
-from mnist_adder.data.images import DatasetName
+from mnist_adder.data.dataset import MNISTAdder
+from mnist_adder.data.images import DatasetName, DigitImages, load_images
 from mnist_adder.evaluation.evaluate import evaluate
 from mnist_adder.evaluation.metrics import LOGGED
 from mnist_adder.models.exact_sum import ExactSum

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from mnist_adder.data import DigitImages, MNISTAdder
+from mnist_adder.data.dataset import MNISTAdder
+from mnist_adder.data.images import DigitImages
 from mnist_adder.errors import DivergedError
 from mnist_adder.evaluation.evaluate import predict_split
 from mnist_adder.evaluation.examples import pick_mistakes, pick_samples

@@ -9,8 +9,7 @@ from pathlib import Path
 import torch
 
 from mnist_adder import environment, models
-from mnist_adder.data import DigitImages
-from mnist_adder.data.images import DatasetName
+from mnist_adder.data.images import DatasetName, DigitImages
 from mnist_adder.environment import Precision
 from mnist_adder.models import Recipe
 from mnist_adder.run_config import RunConfig

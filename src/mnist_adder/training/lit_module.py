@@ -13,7 +13,10 @@ from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 
-from mnist_adder.data import Augment, DeviceLoader, DigitImages, MNISTAdder
+from mnist_adder.data.augment import Augment
+from mnist_adder.data.dataset import MNISTAdder
+from mnist_adder.data.images import DigitImages
+from mnist_adder.data.loader import DeviceLoader
 from mnist_adder.evaluation.metrics import (
     LOGGED,
     PairPredictions,

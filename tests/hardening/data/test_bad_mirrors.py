@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.hardening.attempts import Faults
 
-from mnist_adder.data import download, load_images
+from mnist_adder.data import download
+from mnist_adder.data.images import load_images
 from mnist_adder.data.mnist import Manifest
 from mnist_adder.errors import DataError
 

@@ -25,7 +25,7 @@ MEMORY = 320 * 2**20
 PROCESS = """
 import json, resource, sys
 from pathlib import Path
-from mnist_adder.data import load_images
+from mnist_adder.data.images import load_images
 from mnist_adder.errors import DataError
 
 pages = int(Path("/proc/self/statm").read_text().split()[0])

@@ -32,7 +32,7 @@ from tests.hardening.data.mutations import (
     Files,
 )
 
-from mnist_adder.data import DigitImages, load_images
+from mnist_adder.data.images import DigitImages, load_images
 from mnist_adder.data.mnist import MNIST, Manifest
 from mnist_adder.errors import DataError
 

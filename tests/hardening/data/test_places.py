@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.hardening.attempts import Faults
 
-from mnist_adder.data import load_images
+from mnist_adder.data.images import load_images
 from mnist_adder.data.mnist import MNIST, Manifest
 from mnist_adder.errors import DataError
 
@@ -184,7 +184,8 @@ LIMITED = """
 import json, os, resource, sys
 import encodings.idna, requests  # while Python's files may still be read
 from pathlib import Path
-from mnist_adder.data import download, load_images
+from mnist_adder.data import download
+from mnist_adder.data.images import load_images
 from mnist_adder.errors import DataError
 from tests.data.conftest import write_small
 from dataclasses import replace
@@ -250,7 +251,7 @@ PROCESS = """
 import os, sys
 from dataclasses import replace
 from pathlib import Path
-from mnist_adder.data import load_images
+from mnist_adder.data.images import load_images
 from tests.data.conftest import write_small
 
 os.environ.pop("MNIST_ADDER_DATA", None)
