@@ -6,9 +6,13 @@ file that cannot be written ends in one line and exit code 2.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import sys
+import tempfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -54,6 +58,12 @@ Seed = Annotated[
 Dataset = Annotated[
     Literal["auto", "mnist", "digits"], typer.Option(help="auto: MNIST, else scikit-learn's digits.")
 ]
+Precision = Annotated[
+    Literal["32-true", "bf16-mixed"] | None,
+    typer.Option(
+        help="float32, or bfloat16 in the encoder. Default: the quicker one here.", show_default=False
+    ),
+]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe; repeatable.")
 ]
@@ -65,8 +75,9 @@ def main() -> None:
     """Run the command line; the entry point of ``mnist-adder``."""
     print_plainly_if_needed()
     try:
+        _set_up_matplotlib()
         try:
-            with naming_the_extra():
+            with naming_the_extra(), _keeping_interrupts():
                 app()
         finally:
             if sys.stdout is not None:  # it may be closed
@@ -79,6 +90,34 @@ def main() -> None:
     except OSError as error:
         _forget_output()
         _fail(f"{error.filename or 'Output'}: {error.strerror or error}.")
+
+
+def _set_up_matplotlib() -> None:
+    """Figures are files here; a notebook may name a backend that this environment lacks.
+
+    Without a home matplotlib would warn, and find its fonts anew each time.
+    """
+    os.environ["MPLBACKEND"] = "agg"
+    if not os.access(os.path.expanduser("~"), os.W_OK):  # noqa: PTH111 - Path's raises without an account
+        os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / "mnist-adder" / "matplotlib"))
+
+
+@contextlib.contextmanager
+def _keeping_interrupts() -> Iterator[None]:
+    """Raise Ctrl-C again where Python had to drop it, as in a ``__del__``."""
+    before = sys.unraisablehook
+
+    def heed(dropped: sys.UnraisableHookArgs) -> None:
+        if issubclass(dropped.exc_type, KeyboardInterrupt):
+            threading.Timer(0.01, _thread.interrupt_main).start()  # at once it would be dropped again
+        else:
+            before(dropped)
+
+    sys.unraisablehook = heed
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _fail(message: str) -> NoReturn:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mnist_adder.cli.app import DataDir, Dataset, app
+from mnist_adder.cli.app import DataDir, Dataset, Precision, app
 from mnist_adder.cli.output import make_console, notifier, own_command, print_comparison
 from mnist_adder.errors import MnistAdderError
 
@@ -21,6 +21,7 @@ def compare(
     epochs_scale: Annotated[float, typer.Option(min=0, max=1000, help="Times the recipes' epochs.")] = 1.0,
     dataset: Dataset = "auto",
     data_dir: DataDir = None,
+    precision: Precision = None,
     runs_dir: Annotated[Path, typer.Option(help="Where the runs go, and are found again.")] = Path(
         "runs/comparison"
     ),
@@ -43,7 +44,7 @@ def compare(
         runs = sweep(
             names or models.names(),
             runs_dir,
-            TrainConfig(dataset=dataset, data_dir=data_dir),
+            TrainConfig(dataset=dataset, data_dir=data_dir, precision=precision),
             seeds=seeds,
             epochs_scale=epochs_scale,
             notify=notify,

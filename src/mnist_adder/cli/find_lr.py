@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mnist_adder.cli.app import DEFAULT_MODEL, DataDir, Dataset, ModelName, Seed, Settings, app
+from mnist_adder.cli.app import DEFAULT_MODEL, DataDir, Dataset, ModelName, Precision, Seed, Settings, app
 from mnist_adder.cli.output import make_console, notifier, own_command, parse_settings
 
 
@@ -18,6 +18,7 @@ def find_lr(
     dataset: Dataset = "auto",
     data_dir: DataDir = None,
     settings: Settings = None,
+    precision: Precision = None,
     out: Annotated[Path, typer.Option(help="Folder for the curve as PNG and CSV.")] = Path("runs/find-lr"),
 ) -> None:
     """Suggest a learning rate: train copies for a moment while it climbs."""
@@ -36,6 +37,7 @@ def find_lr(
         seed=seed,
         dataset=dataset,
         data_dir=data_dir,
+        precision=precision,
     )
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("steps", total=STEPS)

@@ -11,12 +11,15 @@ from typing import Annotated
 import typer
 
 from mnist_adder.cli.app import WHICH_RUN, AsJson, app
-from mnist_adder.cli.output import bars, make_console, silent_c_libraries
+from mnist_adder.cli.output import bars, make_console, own_command, silent_c_libraries
+from mnist_adder.errors import MnistAdderError
 
 
 @app.command(epilog="Example: mnist-adder predict photo.png 7")
 def predict(
-    image: Annotated[Path, typer.Argument(help="Any picture of one digit.", show_default=False)],
+    image: Annotated[
+        Path, typer.Argument(help="Any picture of one digit; - reads standard input.", show_default=False)
+    ],
     number: Annotated[str, typer.Argument(help="0..9", show_default=False)],
     run: Annotated[
         Path | None, typer.Option(help=f"{WHICH_RUN} Default: default.", show_default=False)
@@ -27,9 +30,13 @@ def predict(
     from mnist_adder.inference import Predictor
     from mnist_adder.pretrained import LATEST
 
+    if len(number) > 1 and Path(number).exists():
+        raise MnistAdderError(
+            f"Give the picture first, then the number: {own_command()} predict {number} {image}"
+        )
     with silent_c_libraries():
         predictor = Predictor(run)
-        answer = predictor.predict(image, number)
+        answer = predictor.predict(sys.stdin.buffer if str(image) == "-" else image, number)
     if as_json:
         print(json.dumps(dataclasses.asdict(answer)))
         return

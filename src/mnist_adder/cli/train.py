@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mnist_adder.cli.app import DEFAULT_MODEL, DataDir, Dataset, ModelName, Seed, Settings, app
+from mnist_adder.cli.app import DEFAULT_MODEL, DataDir, Dataset, ModelName, Precision, Seed, Settings, app
 from mnist_adder.cli.output import make_console, notifier, own_command, parse_settings, print_metrics
 from mnist_adder.errors import MnistAdderError
 
@@ -35,6 +35,7 @@ def train(
         Path | None, typer.Option(help="The run's folder, new or empty. Default: a new one in runs/.")
     ] = None,
     settings: Settings = None,
+    precision: Precision = None,
     patience: Annotated[
         int | None,
         typer.Option(help="Stop after so many epochs without a better one, and keep the best.", min=1),
@@ -75,6 +76,7 @@ def train(
                 seed=seed,
                 dataset=dataset,
                 data_dir=data_dir,
+                precision=precision,
                 run_dir=run_dir,
                 devices=devices,
                 nodes=nodes,
