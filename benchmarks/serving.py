@@ -33,7 +33,7 @@ from PIL import Image
 from mnist_adder import environment
 from mnist_adder.data import load_images
 from mnist_adder.safe_io import write_json
-from mnist_adder.serving import Limits
+from mnist_adder.serving.limits import Limits
 
 ROOT = Path(__file__).parent.parent
 QUICK = "--quick" in sys.argv[1:]

@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from mnist_adder.serving import create_app
+from mnist_adder.serving.app import create_app
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

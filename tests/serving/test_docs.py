@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import numpy as np
 
-from mnist_adder.serving import Limits
+from mnist_adder.serving.limits import Limits
 
 if TYPE_CHECKING:
     from tests.serving.conftest import Service

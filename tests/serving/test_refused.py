@@ -13,7 +13,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from mnist_adder.serving import Limits, create_app
+from mnist_adder.serving.app import create_app
+from mnist_adder.serving.limits import Limits
 
 if TYPE_CHECKING:
     from tests.serving.conftest import Service

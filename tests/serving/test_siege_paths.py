@@ -65,7 +65,7 @@ def test_no_path_leads_to_a_file(service: Service, faults: Faults) -> None:
 
 ROUTES = {
     **dict.fromkeys(
-        ["/", "/docs", "/docs/style.css", "/models", "/healthz", "/metrics", "/openapi.json"], "GET"
+        ["/", "/docs", "/page/docs.js", "/models", "/healthz", "/metrics", "/openapi.json"], "GET"
     ),
     **dict.fromkeys(
         ["/page/index.html", "/samples/random", "/v2", "/v2/health/live", "/v2/health/ready"], "GET"

@@ -17,7 +17,7 @@ from tests.serving.conftest import START, Service, start_service
 from tests.serving.wire import answers, connect, converse, question, read_all, request
 
 from mnist_adder.inference import Predictor
-from mnist_adder.serving import Limits
+from mnist_adder.serving.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable

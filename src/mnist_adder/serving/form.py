@@ -1,15 +1,13 @@
 """A form as browsers and curl send it (multipart/form-data, RFC 7578) -> its fields.
 
-A body that has come whole and within bounds goes in, the fields' contents go out, for ``requests``. The
-general parsers feed on pieces and write files to disk; for a body in memory it is one split, ten times
-quicker. Nothing is taken from a file's name.
+TODO
 """
 
 from __future__ import annotations
 
 import re
 
-from mnist_adder.serving.limits import HTTPError
+from mnist_adder.serving.errors import HTTPError
 
 MAX_FIELDS = 16
 _BOUNDARY = re.compile(r';\s*boundary=(?:"([^"]{1,70})"|([^\s";,]{1,70}))', re.IGNORECASE)
