@@ -54,7 +54,9 @@ def create_app(
 
     Raises:
         RunError: there is no such run, or it has no model.onnx.
+        AddressError: the root path is no path, or one of the service's own.
     """
+    root_path = pages.check_root_path(root_path)
     service = Service(load_models(run), limits or Limits())
 
     @asynccontextmanager

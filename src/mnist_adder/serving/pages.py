@@ -6,6 +6,7 @@ Nothing on a page comes from another host, and the browser is told to refuse wha
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mnist_adder import __version__
+from mnist_adder.errors import AddressError
 from mnist_adder.serving.errors import HTTPError
 
 FOLDER = Path(__file__).parent / "page"
@@ -33,6 +35,25 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+
+
+def check_root_path(root_path: str) -> str:
+    """The path of the service behind a proxy, without a slash at its end; empty for nowhere else.
+
+    Raises:
+        AddressError: it is no path, or begins like one of the service's own, so that requests to the one
+            could not be told from requests to the other.
+    """
+    path = root_path.rstrip("/")
+    if not re.fullmatch(r"(/[\w.~-]+)*", path, re.ASCII):
+        raise AddressError(f"The root path is {root_path!r}, but must be a path such as /digits.")
+    own = {"/" + route.split("/")[1] for route in json.loads(OPENAPI.read_bytes())["paths"]} - {"/"}
+    if "/" + path[1:].partition("/")[0] in own:
+        raise AddressError(
+            f"The root path is {root_path!r}, but must not begin like one of the service's own paths: "
+            f"{', '.join(sorted(own))}."
+        )
+    return path
 
 
 def load_page(root_path: str = "", folder: Path = FOLDER) -> dict[str, Response]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from mnist_adder.inference import Predictor
-from mnist_adder.serving import hardening, logs
+from mnist_adder.serving import hardening, logs, pages
 from mnist_adder.serving.limits import Limits
 from mnist_adder.serving.metrics import FOLDER_VARIABLE
 
@@ -56,9 +56,10 @@ def serve(
 
     Raises:
         RunError: there is no such run, or it has no model.onnx.
-        AddressError: the address is taken or does not exist, or the host is empty.
+        AddressError: the address is taken or does not exist, the host is empty, or the root path is none.
     """
-    Predictor(run)  # what is wrong with it is said here, before any process is started
+    Predictor(run)  # what is wrong is said here, before any process is started
+    pages.check_root_path(root_path)
     limits = limits or Limits()
     hardening.raise_file_limit(limits)  # before there are other processes: they inherit it
     sockets = hardening.listen(host, port)
