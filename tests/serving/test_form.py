@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_adder.serving.form import parse_form
 from mnist_adder.serving.errors import HTTPError
+from mnist_adder.serving.form import parse_form
 
 HEAD = "multipart/form-data; boundary=x"
 

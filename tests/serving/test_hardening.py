@@ -16,7 +16,9 @@ from uvicorn.supervisors import Multiprocess
 from mnist_adder.serving.hardening import listen
 
 PROTOCOL, CYCLE = httptools_impl.HttpToolsProtocol, httptools_impl.RequestResponseCycle
-EXTENDED = "uvicorn {version} has changed {what}, which serving/hardening.py extends: read both, then move the bound"
+EXTENDED = (
+    "uvicorn {version} has changed {what}, which serving/hardening.py extends: read both, then move the bound"
+)
 
 
 def changed(what: str) -> str:

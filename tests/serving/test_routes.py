@@ -12,12 +12,12 @@ from starlette.routing import Route
 from mnist_adder.serving.app import Service, create_app, routes
 from mnist_adder.serving.limits import Limits
 from mnist_adder.serving.models import load_models
-from mnist_adder.serving.pages import check_root_path
+from mnist_adder.serving.pages import check_root_path, load_page
 
 
 @pytest.fixture(scope="module")
 def table() -> list[Route]:
-    return routes(Service(load_models(None), Limits()))
+    return routes(Service(load_models(None), load_page(), Limits()))
 
 
 def methods_of(route: Route) -> set[str]:
@@ -72,11 +72,17 @@ PREFLIGHT = {"access-control-request-method": "POST", "access-control-request-he
 
 
 def allowed(response: httpx.Response) -> str | None:
-    return response.headers.get("access-control-allow-origin")
+    found: str | None = response.headers.get("access-control-allow-origin")
+    return found
 
 
 def test_without_origins_no_header_of_cors_is_ever_sent() -> None:
-    for method, path in (("GET", "/models"), ("POST", "/predict"), ("GET", "/nothing"), ("OPTIONS", "/predict")):
+    for method, path in (
+        ("GET", "/models"),
+        ("POST", "/predict"),
+        ("GET", "/nothing"),
+        ("OPTIONS", "/predict"),
+    ):
         response = ask((), method, path, {"origin": OURS, **PREFLIGHT})
         assert not [name for name in response.headers if name.startswith("access-control") or name == "vary"]
     assert response.status_code == 405

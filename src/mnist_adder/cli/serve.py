@@ -45,8 +45,8 @@ def serve(
         typer.Option(
             callback=_origins,
             metavar="ORIGIN",
-            help="Pages of this origin, such as https://example.com, may call the service in a browser (CORS); "
-            "* is any. May be repeated. Without it, none may.",
+            help="Pages of this origin, such as https://example.com, may call the service in a browser "
+            "(CORS); * is any. May be repeated. Without it, none may.",
         ),
     ] = None,
     log_level: Annotated[

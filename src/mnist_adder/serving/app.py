@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
@@ -57,7 +58,7 @@ def create_app(
         AddressError: the root path is no path, or one of the service's own.
     """
     root_path = pages.check_root_path(root_path)
-    service = Service(load_models(run), limits or Limits())
+    service = Service(load_models(run), pages.load_page(root_path), limits or Limits())
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
@@ -81,19 +82,13 @@ def create_app(
 
 def routes(service: Service, root_path: str = "") -> list[Route]:
     """All that is answered; /predict first, so that it is found first. HEAD goes wherever GET does."""
-    page = pages.load_page(root_path)
-    ready = {"name": "mnist-adder", "version": __version__, "extensions": open_inference.EXTENSIONS}
+    page = service.page
+    server = {"name": "mnist-adder", "version": __version__, "extensions": open_inference.EXTENSIONS}
     models = {
         "models": [model.summary for model in service.models.values()],
         "default": next(iter(service.models)),
     }
-
-    def get(path: str, response: ASGIApp) -> Route:
-        return Route(path, response, methods=["GET"])
-
-    def post(path: str, response: ASGIApp) -> Route:
-        return Route(path, response, methods=["POST"])
-
+    get, post = (functools.partial(Route, methods=[method]) for method in ("GET", "POST"))
     named, versioned = "/v2/models/{name}", "/v2/models/{name}/versions/{version}"
     return [
         post("/predict", Endpoint(service.predict)),
@@ -103,7 +98,7 @@ def routes(service: Service, root_path: str = "") -> list[Route]:
         get("/samples/random", Endpoint(service.random_sample)),
         get("/healthz", as_json({"status": "ok"})),
         get("/metrics", Endpoint(service.metrics_text)),
-        get("/v2", as_json(ready)),
+        get("/v2", as_json(server)),
         get("/v2/health/live", as_json({"live": True})),
         get("/v2/health/ready", as_json({"ready": True})),
         get(named, Endpoint(service.model_metadata)),
@@ -113,15 +108,15 @@ def routes(service: Service, root_path: str = "") -> list[Route]:
         get("/", page["index.html"]),
         get("/docs", page["docs.html"]),
         get("/openapi.json", pages.load_openapi(root_path)),
-        get("/page/{name}", Endpoint(pages.endpoint(page))),
+        get("/page/{name}", Endpoint(service.page_file)),
     ]
 
 
 class Service:
     """What all requests share, and the endpoints that need it."""
 
-    def __init__(self, models: dict[str, Model], limits: Limits) -> None:
-        self.models, self.limits = models, limits
+    def __init__(self, models: dict[str, Model], page: dict[str, Response], limits: Limits) -> None:
+        self.models, self.page, self.limits = models, page, limits
         self.admission, self.metrics = AdmissionControl(limits), Metrics()
         self._pool = WorkerPool(limits)
         self._samples = load_samples()
@@ -147,7 +142,9 @@ class Service:
             {
                 **answer_row(predictions, row),
                 "number": pair.number,
-                "seen": np.rint(image * 255).astype(np.uint8) if pair.pixels is None else pair.pixels,
+                "seen": np.rint(image * 255).astype(np.uint8)
+                if isinstance(pair.content, bytes)
+                else pair.content,
                 "model": model.name,
             }
             for row, (pair, image) in enumerate(zip(asked.pairs, images, strict=True), first)
@@ -183,6 +180,12 @@ class Service:
         images, digits, source = self._samples
         row = random.randrange(len(digits))
         return as_json({"pixels": images[row], "digit": digits[row], "source": source})
+
+    async def page_file(self, request: Request) -> Response:
+        """A file of the page."""
+        if (file := self.page.get(request.path_params["name"])) is None:
+            raise HTTPError(404, "There is no such file.")
+        return file
 
     async def metrics_text(self, _: Request) -> Response:
         """What was counted, for Prometheus."""

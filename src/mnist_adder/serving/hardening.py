@@ -3,8 +3,8 @@
 uvicorn's own connection waits for a head without end, keeps whatever comes of it, and lets requests pile up;
 :class:`Connection` refuses or ends that. It extends methods and attributes of ``HttpToolsProtocol`` that
 uvicorn does not promise to keep: hence the upper bound on uvicorn in pyproject.toml, and
-tests/serving/test_hardening.py, which says what another version lacks. What each limit is there against stands
-beside it in :class:`~mnist_adder.serving.limits.Limits`.
+tests/serving/test_hardening.py, which says what another version lacks. What each limit is there against
+stands beside it in :class:`~mnist_adder.serving.limits.Limits`.
 """
 
 from __future__ import annotations
@@ -154,10 +154,11 @@ def listen(host: str, port: int) -> list[socket.socket]:
             "The host is empty, which means every address. Write --host 0.0.0.0 if that is meant."
         )
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    # Windows lets another process take a port with SO_REUSEADDR; elsewhere that only takes one just left.
-    reuse = socket.SO_EXCLUSIVEADDRUSE if sys.platform == "win32" else socket.SO_REUSEADDR
     try:
-        listener.setsockopt(socket.SOL_SOCKET, reuse, 1)
+        if sys.platform == "win32":  # where SO_REUSEADDR would let another process take the port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(BACKLOG)
     except (OSError, TypeError) as error:  # the latter: no name can be written so

@@ -1,4 +1,4 @@
-"""Log lines as JSON objects, one a line, on standard error. Never in them: pictures, numbers, query strings."""
+"""The log: JSON objects, one a line, on standard error. Never in it: pictures, numbers, query strings."""
 
 from __future__ import annotations
 

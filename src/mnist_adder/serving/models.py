@@ -125,8 +125,8 @@ async def preprocess_request(request: PredictRequest, pool: WorkerPool, limits: 
         HTTPError: 503, all threads are busy; 413, the pictures take too long.
     """
     pairs = request.pairs
-    if len(pairs) == 1 and (pixels := pairs[0].pixels) is not None:
-        return _scale(pixels)
+    if len(pairs) == 1 and isinstance(pairs[0].content, np.ndarray):
+        return _scale(pairs[0].content)
     if len(pairs) <= SMALL_BATCH and not pool.busy and all(map(_is_quick, pairs)):
         return _preprocess(request, limits.work_seconds)  # no thread holds the lock of opening pictures
     return await pool.run(_preprocess, request, limits.work_seconds)
@@ -235,17 +235,11 @@ def _preprocess(request: PredictRequest, seconds: float) -> Images:
         if time.monotonic() > until:
             raise HTTPError(413, f"The pictures take more than {seconds:g} s to open: send fewer at a time.")
         try:
-            images.append(_image(pair))
+            content = pair.content
+            images.append(preprocess(content)[None] if isinstance(content, bytes) else _scale(content))
         except PictureError as error:
             raise type(error)(f"pairs[{place}]: {error}" if request.batch else str(error)) from None
     return np.concatenate(images)
-
-
-def _image(pair: Pair) -> Images:
-    if pair.pixels is not None:
-        return _scale(pair.pixels)
-    assert pair.picture is not None
-    return preprocess(pair.picture)[None]
 
 
 def _scale(pixels: NDArray[np.uint8]) -> Images:
@@ -254,12 +248,13 @@ def _scale(pixels: NDArray[np.uint8]) -> Images:
 
 def _is_quick(pair: Pair) -> bool:
     """Whether preprocessing takes about a millisecond: small PNG files do, whose header tells, and pixels."""
-    if (picture := pair.picture) is None:
+    file = pair.content
+    if not isinstance(file, bytes):
         return True
-    width, height = picture[16:20], picture[20:24]
+    width, height = file[16:20], file[20:24]
     return (
-        len(picture) <= _SMALL_BYTES
-        and picture.startswith(b"\x89PNG\r\n\x1a\n")
-        and picture[12:16] == b"IHDR"
+        len(file) <= _SMALL_BYTES
+        and file.startswith(b"\x89PNG\r\n\x1a\n")
+        and file[12:16] == b"IHDR"
         and max(int.from_bytes(width, "big"), int.from_bytes(height, "big")) <= _SMALL_SIDE
     )

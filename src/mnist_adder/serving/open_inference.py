@@ -163,9 +163,9 @@ def _wanted(request: Mapping[str, Any]) -> list[tuple[str, bool]]:
     if wanted is None or wanted == []:
         return [(name, every) for name in OUTPUTS]
     found: dict[str, bool] = {}
-    for each in wanted if isinstance(wanted, list) else [None]:
+    for each in wanted if isinstance(wanted, list) else [wanted]:
         name = each.get("name") if isinstance(each, dict) else None
-        if not isinstance(name, str) or name not in OUTPUTS or name in found:
+        if not isinstance(each, dict) or not isinstance(name, str) or name not in OUTPUTS or name in found:
             raise HTTPError(422, f"The outputs must be among {', '.join(OUTPUTS)}, each once.")
         found[name] = _parameter(each, "binary_data", every)
     return list(found.items())

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import orjson
-from starlette.requests import Request
 from starlette.responses import Response
 
 from mnist_adder import __version__
 from mnist_adder.errors import AddressError
-from mnist_adder.serving.errors import HTTPError
 
 FOLDER = Path(__file__).parent / "page"
 OPENAPI = Path(__file__).parent / "openapi.json"
@@ -71,17 +68,6 @@ def load_page(root_path: str = "", folder: Path = FOLDER) -> dict[str, Response]
                 content = content.replace(b"<head>", base, 1)
             files[path.name] = Response(content, media_type=_TYPES[path.suffix], headers=HEADERS)
     return files
-
-
-def endpoint(page: Mapping[str, Response]) -> Callable[[Request], Awaitable[Response]]:
-    """What gives the files of a page by their name in the path."""
-
-    async def file(request: Request) -> Response:
-        if (response := page.get(request.path_params["name"])) is None:
-            raise HTTPError(404, "There is no such file.")
-        return response
-
-    return file
 
 
 def load_openapi(root_path: str = "") -> Response:

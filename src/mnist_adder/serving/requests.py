@@ -25,11 +25,10 @@ _ROWS = [SIDE] * SIDE
 
 
 class Pair(NamedTuple):
-    """What one answer is asked for; either pixels or a picture."""
+    """What one answer is asked for."""
 
     number: int  # 0..9
-    pixels: NDArray[np.uint8] | None  # (28, 28), ink bright, as the network takes them
-    picture: bytes | None  # a picture file's content
+    content: NDArray[np.uint8] | bytes  # pixels (28, 28), ink bright, as the network takes them; or a file
 
 
 class PredictRequest(NamedTuple):
@@ -105,15 +104,15 @@ def _pair(content: Mapping[str, Any]) -> Pair:
             422, "Give either image (a picture file in base64) or pixels (28 rows of 28 integers)."
         )
     if pixels is not None:
-        return Pair(number, _pixels(pixels), None)
-    return Pair(number, None, _picture(image))
+        return Pair(number, _pixels(pixels))
+    return Pair(number, _picture(image))
 
 
 def _from_form(form: Mapping[str, bytes]) -> Pair:
     for name in ("image", "number"):
         if name not in form:
             raise HTTPError(422, f"The form has no field {name}; it must have image, a file, and number.")
-    return Pair(_number(_text(form["number"], "number"), True), None, form["image"])
+    return Pair(_number(_text(form["number"], "number"), True), form["image"])
 
 
 def _number(number: Any, given: bool) -> int:

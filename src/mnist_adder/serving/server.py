@@ -89,9 +89,7 @@ def serve(
             shutil.rmtree(shared, ignore_errors=True)
 
 
-def _create_app(
-    run: Path | None, limits: Limits, root_path: str, allow_origins: Collection[str]
-) -> ASGIApp:
+def _create_app(run: Path | None, limits: Limits, root_path: str, allow_origins: Collection[str]) -> ASGIApp:
     from mnist_adder.serving.app import create_app  # here: a new worker says that it is alive before
 
     return create_app(run, limits, root_path=root_path, allow_origins=allow_origins)
