@@ -1,6 +1,6 @@
 """Is the service quicker than it was? ``python benchmarks/serving_in_turn.py COMMIT``, nothing else running.
 
-The service as it is and as it was at a commit run at the same time and are asked in turn, for half a second
+The service as it is and as it was at a commit run at the same time and are asked in turn, for a second
 each, over 16 connections: so both have the same share of the machine's better and worse moments. The requests
 are those of ``serving.py``; they are sent from here, since a ratio needs no generator as quick as wrk. Where
 others use the machine as well, the ratio of processor time is steadier than that of answers. Writes
@@ -32,7 +32,7 @@ from mnist_adder.safe_io import write_json
 from serving import KINDS, ROOT, bodies, serving
 
 RESULTS = ROOT / "results" / "log" / "serving.json"
-CONNECTIONS, SECONDS, IMAGES = 16, 0.5, 500
+CONNECTIONS, SECONDS, IMAGES = 16, 1.0, 500
 
 
 def check_out(commit: str, folder: Path) -> Path:
@@ -122,7 +122,7 @@ def measure(before: str, turns: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("commit", help="what to compare with")
-    parser.add_argument("--turns", type=int, default=100)
+    parser.add_argument("--turns", type=int, default=60)
     options = parser.parse_args()
     results = {
         "connections": CONNECTIONS,

@@ -48,9 +48,7 @@ def test_the_service_is_as_it_describes_itself(service: Service) -> None:
     for result in schema.get_all_operations():
         operation = result.ok()  # type: ignore[union-attr]
 
-        @settings(
-            max_examples=30 if operation.method == "post" else 10, suppress_health_check=list(HealthCheck)
-        )
+        @settings(max_examples=30, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy())
         def keeps_to_it(case: Any) -> None:
             response = case.call(session=session, timeout=10)
