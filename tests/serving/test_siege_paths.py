@@ -151,6 +151,7 @@ def test_nothing_of_a_request_gets_into_a_head_or_a_line_of_the_log(service: Ser
                     found = converse(service.port, sent)  # whose heads have headers of ours alone
                     assert len(found) == 1, sent
                     assert 400 <= found[0].status < 500, (sent, found)
+    assert len(service.lines) > logged
     for entry in service.lines[logged:]:
         assert entry.endswith("\n")
         assert {"time", "level", "message"} <= json.loads(entry).keys()

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware.cors import CORSMiddleware
@@ -27,7 +26,7 @@ from mnist_adder.serving.metrics import Metrics
 from mnist_adder.serving.middleware import Middleware
 from mnist_adder.serving.models import (
     Model,
-    answer_row,
+    answer,
     find_model,
     load_models,
     predict,
@@ -82,7 +81,6 @@ def create_app(
 
 def routes(service: Service, root_path: str = "") -> list[Route]:
     """All that is answered; /predict first, so that it is found first. HEAD goes wherever GET does."""
-    page = service.page
     server = {"name": "mnist-adder", "version": __version__, "extensions": open_inference.EXTENSIONS}
     models = {
         "models": [model.summary for model in service.models.values()],
@@ -105,8 +103,8 @@ def routes(service: Service, root_path: str = "") -> list[Route]:
         get(versioned, Endpoint(service.model_metadata)),
         get(f"{named}/ready", Endpoint(service.model_ready)),
         get(f"{versioned}/ready", Endpoint(service.model_ready)),
-        get("/", page["index.html"]),
-        get("/docs", page["docs.html"]),
+        get("/", service.page["index.html"]),
+        get("/docs", service.page["docs.html"]),
         get("/openapi.json", pages.load_openapi(root_path)),
         get("/page/{name}", Endpoint(service.page_file)),
     ]
@@ -130,27 +128,21 @@ class Service:
     async def predict(self, request: Request) -> Response:
         """The digit in a picture and its sum with a number; or in many, as a list of pairs."""
         body = await self.admission.read_body(request)
-        asked = parse(request.headers.get("content-type", ""), body, self.limits)
-        model = find_model(self.models, asked.model)
-        images = await preprocess_request(asked, self._pool, self.limits)
-        if len(asked.pairs) == 1:
-            predictions, first = await model.batcher.predict(images, asked.pairs[0].number)
+        predict_request = parse(request.headers.get("content-type", ""), body, self.limits)
+        pairs = predict_request.pairs
+        model = find_model(self.models, predict_request.model)
+        images = await preprocess_request(predict_request, self._pool, self.limits)
+        if len(pairs) == 1:
+            predictions, first = await model.batcher.predict(images, pairs[0].number)
         else:
-            numbers = [pair.number for pair in asked.pairs]
-            predictions, first = await predict(model, images, numbers, self._pool), 0
+            predictions = await predict(model, images, [pair.number for pair in pairs], self._pool)
+            first = 0
         answers = [
-            {
-                **answer_row(predictions, row),
-                "number": pair.number,
-                "seen": np.rint(image * 255).astype(np.uint8)
-                if isinstance(pair.content, bytes)
-                else pair.content,
-                "model": model.name,
-            }
-            for row, (pair, image) in enumerate(zip(asked.pairs, images, strict=True), first)
+            answer(predictions, row, pair, image, model.name)
+            for row, (pair, image) in enumerate(zip(pairs, images, strict=True), first)
         ]
-        self.metrics.count_answers(model.name, (answer["digit"] for answer in answers))
-        return as_json({"answers": answers} if asked.batch else answers[0])
+        self.metrics.count_answers(model.name, (each["digit"] for each in answers))
+        return as_json({"answers": answers} if predict_request.batch else answers[0])
 
     async def infer(self, request: Request) -> Response:
         """N pairs by the Open Inference Protocol."""
@@ -159,9 +151,9 @@ class Service:
             raise HTTPError(415, f"The body is coded as {coding[:40]!r}; send it as it is.")
         body = await self.admission.read_body(request)
         header_length = request.headers.get(open_inference.HEADER)
-        asked, images, numbers = open_inference.read(body, header_length, self.limits)
+        infer_request, images, numbers = open_inference.read(body, header_length, self.limits)
         predictions = await predict(model, images, numbers, self._pool)
-        content, headers = open_inference.write(model.name, asked, predictions)
+        content, headers = open_inference.write(model.name, infer_request, predictions)
         self.metrics.count_answers(model.name, predictions.digits)
         return Response(content, headers=headers)
 

@@ -6,12 +6,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from starlette.routing import Route, Router
+
 from mnist_adder.serving.errors import error_response
 from mnist_adder.serving.limits import AdmissionControl
 from mnist_adder.serving.logs import log_request
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
     from mnist_adder.serving.metrics import Metrics
 
@@ -25,7 +27,7 @@ class Middleware:
     190 that an answer takes, and its base class for middleware as long as the answer.
 
     Args:
-        app: the router.
+        router: what answers.
         admission: what is in flight.
         metrics: what is counted.
         root_path: where the service is behind a proxy, such as ``/digits``; empty for nowhere else. Paths
@@ -33,14 +35,16 @@ class Middleware:
     """
 
     def __init__(
-        self, app: ASGIApp, admission: AdmissionControl, metrics: Metrics, root_path: str = ""
+        self, router: Router, admission: AdmissionControl, metrics: Metrics, root_path: str = ""
     ) -> None:
-        self._app, self._admission, self._metrics, self._root_path = app, admission, metrics, root_path
+        self._router, self._admission, self._metrics = router, admission, metrics
+        self._root_path = root_path
+        self._paths = {route.path for route in router.routes if isinstance(route, Route)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
-            return await self._app(scope, receive, send)
+            return await self._router(scope, receive, send)
         started = time.perf_counter()
         if self._root_path and f"{scope['path']}/".startswith(f"{self._root_path}/"):
             scope["path"] = scope["path"].removeprefix(self._root_path) or "/"
@@ -61,7 +65,7 @@ class Middleware:
                 # What has arrived by now is admitted or refused before the first of it is worked on: only so
                 # is it seen how much is waiting.
                 await asyncio.sleep(0)
-                await self._app(scope, receive, watched)
+                await self._router(scope, receive, watched)
         except Exception as error:
             if status:  # too late to say anything else
                 raise
@@ -73,7 +77,8 @@ class Middleware:
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         path, method = scope["path"], scope["method"]
-        route = scope["route"].path if "route" in scope else "other"
+        unrouted = path if path in self._paths else "other"  # as what is refused at once
+        route = scope["route"].path if "route" in scope else unrouted
         method = method if method in _METHODS else "other"
         self._metrics.count_request(method, route, status, seconds)
         log_request({"method": method, "path": path[:200], "status": status, "ms": round(1000 * seconds, 3)})

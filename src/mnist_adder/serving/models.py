@@ -50,16 +50,20 @@ OUTPUTS = {
     "digit_probabilities": Output("digit_probabilities", "FP32", [-1, DIGITS]),
     "sum_probabilities": Output("sum_probabilities", "FP32", [-1, SUMS]),
 }
-"""What is answered for N pairs, by name, as the Open Inference Protocol has it."""
+"""What is answered for N pairs, by its name in the Open Inference Protocol."""
 
 
-def answer_row(predictions: Predictions, row: int) -> dict[str, Any]:
-    """The same for one pair, as /predict has it."""
+def answer(predictions: Predictions, row: int, pair: Pair, image: Images, model: str) -> dict[str, Any]:
+    """What /predict answers for a pair, whose image (28, 28) was answered in a row of predictions."""
+    pixels = pair.content
     return {
         "digit": predictions.digits[row].item(),
+        "number": pair.number,
         "sum": predictions.sums[row].item(),
         "digit_probabilities": predictions.digit_probabilities[row],
         "sum_probabilities": predictions.sum_probabilities[row],
+        "seen": np.rint(image * 255).astype(np.uint8) if isinstance(pixels, bytes) else pixels,
+        "model": model,
     }
 
 
