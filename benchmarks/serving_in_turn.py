@@ -91,7 +91,7 @@ def compare(requests: list[bytes], old: tuple[str, int], new: tuple[str, int], t
     return {
         "answers_per_second": rates,
         "cpu_us_per_answer": costs,
-        "rate_ratio": spread([now / then for then, now in zip(rates["before"], rates["now"], strict=True)]),
+        "ratio": spread([now / then for then, now in zip(rates["before"], rates["now"], strict=True)]),
         "cpu_ratio": spread([now / then for then, now in zip(costs["before"], costs["now"], strict=True)]),
     }
 
