@@ -37,8 +37,8 @@ class Limits:
     """At a time, idle ones among them; fewer where the system allows fewer open files. Against clients that
     take all files of the process, after which it could accept no other."""
     pipelined: int = 32
-    """Requests that wait on one connection for the one before them. Against requests of 20 bytes each that
-    take a kilobyte of memory each, sent without end by a client that reads nothing."""
+    """Requests that wait on one connection for the one before them. Against short requests, sent without
+    end by a client that reads nothing: each is kept as objects of Python, many times its size."""
     head_bytes: int = 32_768
     """Of a request line and its headers. Against a head without end, which uvicorn would keep in memory."""
     idle_seconds: float = 15.0

@@ -24,7 +24,7 @@ class Middleware:
     """One layer of ASGI around the router, instead of three of Starlette's.
 
     ``starlette.applications.Starlette`` would put two around it for exceptions alone, which take 5 us of the
-    190 that an answer takes, and its base class for middleware as long as the answer.
+    190 that an answer takes.
 
     Args:
         router: what answers.

@@ -1,6 +1,7 @@
 """The bytes of a request to /predict -> pairs of a picture and a number, checked.
 
-Written to be quick: 784 numbers are checked and converted row by row by ``bytes``, in 12 us.
+Written to be quick: 784 numbers are checked and converted row by row by ``bytes``, in 7 us; one by one it
+takes 54.
 """
 
 from __future__ import annotations
