@@ -2,8 +2,9 @@
 
 ``mnist-adder serve`` with one worker, as it comes, logging and counting, in a process of its own; the load is
 wrk's (``apt-get install wrk``), with one thread, on the same machine. MNIST's first 500 test images go in as
-28 x 28 arrays in JSON and as PNG files in forms, over 16 and over 256 connections; then over more than it
-lets in, and at last for five minutes over 16, while its memory is watched. Writes results/serving.json and
+28 x 28 arrays in JSON, as 28 x 28 PNG files in forms and as the 320 x 320 PNG files that the page sends, over
+16 and over 256 connections; then over more than it lets in, and at last for five minutes over 16, while its
+memory is watched. Writes results/serving.json and
 prints it. ``--quick`` takes seconds and writes nothing.
 """
 
@@ -33,7 +34,7 @@ from PIL import Image
 from mnist_adder import environment
 from mnist_adder.data.images import load_images
 from mnist_adder.safe_io import write_json
-from mnist_adder.serving import Limits
+from mnist_adder.serving.limits import Limits
 
 ROOT = Path(__file__).parent.parent
 QUICK = "--quick" in sys.argv[1:]
@@ -42,7 +43,8 @@ IMAGES = 500
 CONNECTIONS = (16, 256)
 TOO_MANY = 2 * Limits().in_flight
 BOUNDARY = "the-boundary-of-a-form"
-KINDS = {"json": "application/json", "png": f"multipart/form-data; boundary={BOUNDARY}"}
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
+KINDS = {"json": "application/json", "png": FORM, "page": FORM}
 
 LUA = """
 local kind, path = "%s", "%s"
@@ -69,22 +71,36 @@ end
 
 
 def bodies(images: NDArray[np.uint8]) -> dict[str, list[bytes]]:
-    """Each image as both kinds of request, with the numbers 0..9 in turn."""
-    made: dict[str, list[bytes]] = {"json": [], "png": []}
+    """Each image as all kinds of request, with the numbers 0..9 in turn."""
+    made: dict[str, list[bytes]] = {kind: [] for kind in KINDS}
     for place, image in enumerate(images):
         asked = {"number": place % 10, "pixels": image.tolist()}
         made["json"].append(json.dumps(asked, separators=(",", ":")).encode())
-        content = io.BytesIO()
-        Image.fromarray(image).save(content, "PNG")
-        number = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="number"\r\n\r\n{place % 10}\r\n'
-        file = (
-            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="{place}.png"\r\n'
-            "Content-Type: image/png\r\n\r\n"
-        )
-        made["png"].append(
-            number.encode() + file.encode() + content.getvalue() + f"\r\n--{BOUNDARY}--\r\n".encode()
-        )
+        made["png"].append(form(Image.fromarray(image), place % 10))
+        made["page"].append(form(drawing(image), place % 10))
     return made
+
+
+def drawing(image: NDArray[np.uint8]) -> Image.Image:
+    """An image as the page would send it: black strokes with sharp edges on white, 320 x 320, in colours."""
+    large = Image.fromarray(image).resize((280, 280), Image.Resampling.BICUBIC)
+    paper = Image.new("L", (320, 320), 255)
+    paper.paste(large.point([max(0, min(255, 255 - 4 * (value - 96))) for value in range(256)]), (20, 20))
+    return paper.convert("RGBA")
+
+
+def form(picture: Image.Image, number: int) -> bytes:
+    """A picture as a PNG file and a number, as browsers send them."""
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    start = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name="
+    return b"".join(
+        [
+            f'{start}"image"; filename="drawing.png"\r\nContent-Type: image/png\r\n\r\n'.encode(),
+            content.getvalue(),
+            f'\r\n{start}"number"\r\n\r\n{number}\r\n--{BOUNDARY}--\r\n'.encode(),
+        ]
+    )
 
 
 def write_scripts(folder: Path, made: dict[str, list[bytes]]) -> dict[str, Path]:
@@ -142,11 +158,11 @@ def memory(pid: int) -> float:
 
 
 def soak(scripts: dict[str, Path], url: str, pid: int) -> dict[str, Any]:
-    """Both kinds in turn for minutes: errors, and memory after each piece."""
+    """All kinds in turn for minutes: errors, and memory after each piece."""
     pieces, sizes = [], []
     piece_seconds = max(2, SOAK_SECONDS // 20)
     for turn in range(SOAK_SECONDS // piece_seconds):
-        pieces.append(load(scripts[("json", "png")[turn % 2]], url, 16, piece_seconds))
+        pieces.append(load(scripts[list(scripts)[turn % len(scripts)]], url, 16, piece_seconds))
         sizes.append(memory(pid))
     return {
         "seconds": round(sum(piece["seconds"] for piece in pieces), 1),

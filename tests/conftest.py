@@ -31,7 +31,7 @@ ROOT = Path(__file__).parent.parent
 # The files that take longest, the longest first: they run while the many short ones follow.
 LONGEST = [
     "tests/notebooks/test_mnist_adder.py",
-    "tests/test_readme.py",
+    "tests/test_docs.py",
     "tests/training/test_train.py",
     "tests/hardening/training/test_killed.py",
     "tests/reports/test_report.py",

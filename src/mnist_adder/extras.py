@@ -23,7 +23,6 @@ EXTRA_OF = {
     "safetensors": "train",
     "tensorboard": "train",
     "torch": "train",
-    "fastapi": "serve",
     "orjson": "serve",
     "prometheus_client": "serve",
     "starlette": "serve",

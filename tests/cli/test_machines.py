@@ -33,7 +33,7 @@ def run_encoded(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Printed]:
         monkeypatch.setattr(sys, "argv", ["mnist-adder", *arguments])
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        out, err = (stream.buffer.getvalue().decode(encoding) for stream in streams)  # type: ignore[attr-defined]
+        out, err = (stream.buffer.getvalue().decode(encoding) for stream in streams)
         return int(ended.value.code or 0), out, err
 
     return run

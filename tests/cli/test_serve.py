@@ -24,6 +24,20 @@ def test_a_host_that_is_none_is_one_line(host: str, run_cli: RunCLI) -> None:
     assert "--host" in err.splitlines()[-1]
 
 
+@pytest.mark.parametrize("path", ["digits", "/a b", "/x'\"><script>", "/a//b", "/v2", "/docs/x", "/../x?"])
+def test_a_root_path_that_cannot_be_one_is_one_line(path: str, run_cli: RunCLI) -> None:
+    code, _, err = run_cli("serve", "--root-path", path, "--port", "0")
+    assert code == 2
+    assert "root path" in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("origin", ["example.com", "https://example.com/", "ftp://example.com", ""])
+def test_an_origin_that_is_none_is_refused(origin: str, run_cli: RunCLI) -> None:
+    code, _, err = run_cli("serve", "--allow-origin", origin, "--port", "0")
+    assert code == 2
+    assert "https://example.com" in err
+
+
 def test_a_port_that_is_taken_is_one_line(run_cli: RunCLI) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -84,7 +84,7 @@ def start() -> Start:
     return start_service
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client(service: Service) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=service.url, timeout=30) as asking:
         yield asking

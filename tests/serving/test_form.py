@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mnist_adder.serving.errors import HTTPError
 from mnist_adder.serving.form import parse_form
-from mnist_adder.serving.limits import HTTPError
 
 HEAD = "multipart/form-data; boundary=x"
 
@@ -51,7 +51,7 @@ def test_headers_in_other_ways(head: bytes) -> None:
 def test_what_is_malformed_is_refused(content_type: str, body: bytes) -> None:
     with pytest.raises(HTTPError) as caught:
         parse_form(content_type, body)
-    assert caught.value.status == 422
+    assert caught.value.status_code == 422
 
 
 @given(

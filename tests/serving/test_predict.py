@@ -20,6 +20,7 @@ FIVE = Path(__file__).parents[2] / "examples" / "five.png"
 
 PICTURE = FIVE.read_bytes()
 ENCODED = base64.b64encode(PICTURE).decode()
+IN_LINES = "\r\n".join(ENCODED[start : start + 76] for start in range(0, len(ENCODED), 76))
 
 
 def assert_is(answer: dict[str, Any], expected: Prediction) -> None:
@@ -37,11 +38,13 @@ def assert_is(answer: dict[str, Any], expected: Prediction) -> None:
     "how",
     [
         {"json": {"number": 7, "image": ENCODED}},
+        {"json": {"number": 7, "image": base64.encodebytes(PICTURE).decode()}},
+        {"json": {"number": 7, "image": "data:image/png;base64," + IN_LINES}},
         {"json": {"number": "7", "image": f"data:image/png;base64,{ENCODED}", "model": "default"}},
         {"files": {"image": ("five.png", PICTURE, "image/png")}, "data": {"number": "7"}},
         {"files": {"image": ("../../five", PICTURE)}, "data": {"number": " 7", "model": "default"}},
     ],
-    ids=["json", "data-url", "form", "form-with-model"],
+    ids=["json", "base64-lines", "data-url-lines", "data-url", "form", "form-with-model"],
 )
 def test_a_picture(client: httpx.Client, predictor: Predictor, how: dict[str, Any]) -> None:
     response = client.post("/predict", **how)

@@ -13,7 +13,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from mnist_adder.serving import Limits, create_app
+from mnist_adder.serving.app import create_app
+from mnist_adder.serving.limits import Limits
 
 if TYPE_CHECKING:
     from tests.serving.conftest import Service
@@ -128,6 +129,19 @@ def test_what_is_too_much_at_once_is_refused_at_once() -> None:
     assert [answer.status_code for answer in answers] == [200] * 3 + [503] * 5
     assert answers[-1].headers["retry-after"] == "1"
     assert "try again" in answers[-1].json()["detail"]
+
+
+def test_what_is_refused_at_once_is_counted_by_its_route() -> None:
+    async def ask() -> str:
+        transport = httpx.ASGITransport(create_app(limits=Limits(in_flight=0)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            for path in ("/predict", "/nowhere"):
+                assert (await client.post(path)).status_code == 503
+            return (await client.get("/metrics")).text
+
+    text = asyncio.run(ask())
+    for route in ("/predict", "other"):
+        assert f'mnist_adder_requests_total{{method="POST",route="{route}",status="503"}} 1.0' in text
 
 
 def test_who_watches_is_let_in_however_much_is_asked() -> None:

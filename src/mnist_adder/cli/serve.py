@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,6 +10,14 @@ from typing import Annotated, Literal
 import typer
 
 from mnist_adder.cli.app import WHICH_RUN, app
+
+
+def _origins(values: list[str] | None) -> list[str]:
+    """Origins as browsers write them."""
+    for value in values or ():
+        if value != "*" and not re.fullmatch(r"https?://[^\s/?#]+", value):
+            raise typer.BadParameter(f"{value!r} is neither * nor an origin such as https://example.com.")
+    return values or []
 
 
 @app.command(epilog="Example: mnist-adder serve --run runs/exact-sum --port 8000")
@@ -24,6 +33,22 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    root_path: Annotated[
+        str,
+        typer.Option(
+            show_default=False,
+            help="The path of the service behind a proxy, such as /digits; the proxy may remove it or not.",
+        ),
+    ] = "",
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            callback=_origins,
+            metavar="ORIGIN",
+            help="Pages of this origin, such as https://example.com, may call the service in a browser "
+            "(CORS); * is any. May be repeated. Without it, none may.",
+        ),
+    ] = None,
     log_level: Annotated[
         Literal["info", "warning", "error"], typer.Option(help="info: a line for each request.")
     ] = "info",
@@ -41,5 +66,7 @@ def serve(
         port=port,
         workers=workers,
         log_level=log_level,
+        root_path=root_path,
+        allow_origins=allow_origin or [],
         notify=lambda sentence: print(sentence, file=sys.stderr, flush=True),
     )

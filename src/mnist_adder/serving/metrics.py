@@ -1,11 +1,11 @@
 """What the service counts, in Prometheus' text format.
 
-Requests, their times and the digits answered come in one by one; /metrics hands out the totals. With several
-processes each writes its own to a folder, and whichever is asked adds them up.
+With several processes each writes its own counts to a folder, and whichever is asked adds them up.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from contextlib import suppress
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
     Gauge,
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client's own: the folder that processes share."""
-CONTENT_TYPE = CONTENT_TYPE_LATEST
-_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)  # seconds
 
 
 class Metrics:
@@ -55,7 +53,7 @@ class Metrics:
             "mnist_adder_request_seconds",
             "From a request's head to the end of its answer.",
             ["route"],
-            buckets=_SECONDS,
+            buckets=_BUCKETS,
             registry=self._registry,
         )
         self._answers = Counter(
@@ -64,31 +62,26 @@ class Metrics:
             ["model", "digit"],
             registry=self._registry,
         )
+        # Finding the counter of some labels takes longer than counting: 1 us, three times a request.
+        self._requests_of = functools.cache(self._requests.labels)
+        self._seconds_of = functools.cache(self._seconds.labels)
+        self._answers_of = functools.cache(self._answers.labels)
         self.in_flight = Gauge(
             "mnist_adder_in_flight",
             "Requests that have come in and are not yet answered.",
             registry=self._registry,
             multiprocess_mode="livesum",
         )
-        self._known: dict[tuple[str, ...], Counter | Histogram] = {}
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request; ``route`` is the pattern of its path, never the path itself, which has no end."""
-        requests = self._known.get((method, route, str(status)))
-        if requests is None:  # finding a labelled counter takes longer than counting
-            requests = self._known[method, route, str(status)] = self._requests.labels(method, route, status)
-        times = self._known.get((route,)) or self._known.setdefault((route,), self._seconds.labels(route))
-        requests.inc()  # type: ignore[union-attr]
-        times.observe(seconds)  # type: ignore[union-attr]
+        self._requests_of(method, route, status).inc()
+        self._seconds_of(route).observe(seconds)
 
     def count_answers(self, model: str, digits: Iterable[int]) -> None:
         """Count the digits that a model answered."""
         for digit in digits:
-            key = ("answer", model, "0123456789"[digit], "")
-            answers = self._known.get(key)
-            if answers is None:
-                answers = self._known[key] = self._answers.labels(model, digit)
-            answers.inc()  # type: ignore[union-attr]
+            self._answers_of(model, digit).inc()
 
     def text(self) -> bytes:
         """All of it, as Prometheus reads it."""

@@ -1,8 +1,7 @@
 """The Open Inference Protocol, version 2 (https://github.com/kserve/open-inference-protocol), over HTTP.
 
-What its clients ask comes in, tensors go out, as JSON or as Triton's extension for binary tensors has it: the
-JSON first, its length in the header Inference-Header-Content-Length, then each tensor's bytes in row-major,
-little-endian order. ``app`` calls this; the models answer.
+Tensors come and go as JSON, or as Triton's extension for binary tensors has it: the JSON first, its length in
+the header Inference-Header-Content-Length, then each tensor's bytes in row-major, little-endian order.
 """
 
 from __future__ import annotations
@@ -16,9 +15,11 @@ import orjson
 from numpy.typing import NDArray
 
 from mnist_adder.inference import Predictions
-from mnist_adder.serving.limits import HTTPError, Limits
+from mnist_adder.serving.errors import HTTPError
+from mnist_adder.serving.limits import Limits
+from mnist_adder.serving.models import OUTPUTS
 from mnist_adder.serving.requests import load_json
-from mnist_adder.types import DIGITS, SIDE, SUMS
+from mnist_adder.types import SIDE
 
 HEADER = "inference-header-content-length"
 """Says how many bytes of a body are JSON, where tensors follow."""
@@ -26,31 +27,25 @@ VERSION = "1"
 """The one version of each model."""
 EXTENSIONS = ["binary_tensor_data"]
 
-_KINDS: dict[str, Any] = {"FP32": np.dtype("<f4"), "INT64": np.dtype("<i8")}
+_DTYPES: dict[str, Any] = {"FP32": np.dtype("<f4"), "INT64": np.dtype("<i8")}
 INPUTS: dict[str, tuple[str, list[int]]] = {
     "image": ("FP32", [-1, 1, SIDE, SIDE]),
     "number": ("INT64", [-1]),
-}
-OUTPUTS: dict[str, tuple[str, list[int]]] = {
-    "digit": ("INT64", [-1]),
-    "sum": ("INT64", [-1]),
-    "digit_probabilities": ("FP32", [-1, DIGITS]),
-    "sum_probabilities": ("FP32", [-1, SUMS]),
 }
 
 
 def metadata(name: str) -> dict[str, Any]:
     """What a model takes and gives."""
 
-    def listed(tensors: dict[str, tuple[str, list[int]]]) -> list[dict[str, Any]]:
-        return [{"name": key, "datatype": kind, "shape": shape} for key, (kind, shape) in tensors.items()]
+    def tensor(name: str, datatype: str, shape: list[int]) -> dict[str, Any]:
+        return {"name": name, "datatype": datatype, "shape": shape}
 
     return {
         "name": name,
         "versions": [VERSION],
         "platform": "onnxruntime_onnx",
-        "inputs": listed(INPUTS),
-        "outputs": listed(OUTPUTS),
+        "inputs": [tensor(key, datatype, shape) for key, (datatype, shape) in INPUTS.items()],
+        "outputs": [tensor(key, output.datatype, output.shape) for key, output in OUTPUTS.items()],
     }
 
 
@@ -114,7 +109,7 @@ def _tensor(name: str, given: Mapping[str, Any], binary: memoryview) -> tuple[ND
             raise HTTPError(422, f"binary_data_size of {name} does not go with its shape.")
         if size > len(binary):
             raise HTTPError(422, f"The body ends before the bytes of {name}.")
-        return np.frombuffer(binary[:size], _KINDS[kind]).reshape(shape), binary[size:]
+        return np.frombuffer(binary[:size], _DTYPES[kind]).reshape(shape), binary[size:]
     return _from_list(name, kind, shape, given.get("data")), binary
 
 
@@ -127,7 +122,7 @@ def _from_list(name: str, kind: str, shape: list[int], data: Any) -> NDArray[Any
     if array.dtype.kind not in ("i" if kind == "INT64" else "if") or array.size != int(np.prod(shape)):
         raise HTTPError(422, f"The data of {name} must be a list of {int(np.prod(shape))} numbers, {kind}.")
     with np.errstate(over="ignore"):  # infinite values are refused with all others out of range
-        return array.astype(_KINDS[kind]).reshape(shape)
+        return array.astype(_DTYPES[kind]).reshape(shape)
 
 
 def write(model: str, request: Mapping[str, Any], answers: Predictions) -> tuple[bytes, dict[str, str]]:
@@ -136,18 +131,13 @@ def write(model: str, request: Mapping[str, Any], answers: Predictions) -> tuple
     Raises:
         HTTPError: 422, it wants an output that there is not, or its id is no string.
     """
-    values: dict[str, NDArray[Any]] = {
-        "digit": answers.digits,
-        "sum": answers.sums,
-        "digit_probabilities": answers.digit_probabilities,
-        "sum_probabilities": answers.sum_probabilities,
-    }
     outputs, tail = [], []
     for name, binary in _wanted(request):
-        value = values[name]
-        entry: dict[str, Any] = {"name": name, "datatype": OUTPUTS[name][0], "shape": value.shape}
+        datatype = OUTPUTS[name].datatype
+        value = getattr(answers, OUTPUTS[name].attribute)
+        entry: dict[str, Any] = {"name": name, "datatype": datatype, "shape": value.shape}
         if binary:
-            tail.append(value.astype(_KINDS[OUTPUTS[name][0]], copy=False).tobytes())
+            tail.append(value.astype(_DTYPES[datatype], copy=False).tobytes())
             entry["parameters"] = {"binary_data_size": len(tail[-1])}
         else:
             entry["data"] = value.ravel()
@@ -169,17 +159,16 @@ def write(model: str, request: Mapping[str, Any], answers: Predictions) -> tuple
 def _wanted(request: Mapping[str, Any]) -> list[tuple[str, bool]]:
     """The outputs a request wants, and whether as bytes."""
     every = _parameter(request, "binary_data_output")
-    asked = request.get("outputs")
-    if asked is None or asked == []:
+    wanted = request.get("outputs")
+    if wanted is None or wanted == []:
         return [(name, every) for name in OUTPUTS]
-    names = (
-        [each.get("name") if isinstance(each, dict) else None for each in asked]
-        if isinstance(asked, list)
-        else [None]
-    )
-    if not all(isinstance(name, str) and name in OUTPUTS for name in names) or len(set(names)) < len(names):
-        raise HTTPError(422, f"The outputs must be among {', '.join(OUTPUTS)}, each once.")
-    return [(each["name"], _parameter(each, "binary_data", every)) for each in asked]
+    found: dict[str, bool] = {}
+    for each in wanted if isinstance(wanted, list) else [wanted]:
+        name = each.get("name") if isinstance(each, dict) else None
+        if not isinstance(each, dict) or not isinstance(name, str) or name not in OUTPUTS or name in found:
+            raise HTTPError(422, f"The outputs must be among {', '.join(OUTPUTS)}, each once.")
+        found[name] = _parameter(each, "binary_data", every)
+    return list(found.items())
 
 
 def _parameter(holder: Mapping[str, Any], name: str, default: bool = False) -> bool:

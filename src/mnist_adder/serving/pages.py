@@ -1,24 +1,26 @@
-"""The page for the browser and the page of the documentation, as answers that are ready at start.
+"""The page for the browser, the documentation and the OpenAPI document, read once at start.
 
-The files beside this one in ``page/`` and the OpenAPI document come in; responses go out, for ``app``.
-Nothing on either page comes from another host, and the browser is told to refuse what would.
+Nothing on a page comes from another host, and the browser is told to refuse what would.
 """
 
 from __future__ import annotations
 
-import html
 import json
-from collections.abc import Mapping
+import re
 from pathlib import Path
-from typing import Any
 
+import orjson
 from starlette.responses import Response
 
+from mnist_adder import __version__
+from mnist_adder.errors import AddressError
+
 FOLDER = Path(__file__).parent / "page"
+OPENAPI = Path(__file__).parent / "openapi.json"
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -29,64 +31,48 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".ico": "image/x-icon",
-    ".webmanifest": "application/manifest+json",
 }
 
 
-def load_page(folder: Path = FOLDER) -> dict[str, Response]:
-    """The files of the page by name, read once: a request can name nothing else."""
-    files = sorted(folder.glob("*")) if folder.is_dir() else []
-    return {
-        path.name: Response(path.read_bytes(), media_type=_TYPES[path.suffix], headers=HEADERS)
-        for path in files
-        if path.suffix in _TYPES
-    }
+def check_root_path(root_path: str) -> str:
+    """The path of the service behind a proxy, without a slash at its end; empty for nowhere else.
+
+    Raises:
+        AddressError: it is no path, or begins like one of the service's own, so that requests to the one
+            could not be told from requests to the other.
+    """
+    path = root_path.rstrip("/")
+    if not re.fullmatch(r"(/[\w.~-]+)*", path, re.ASCII):
+        raise AddressError(f"The root path is {root_path!r}, but must be a path such as /digits.")
+    own = {"/" + route.split("/")[1] for route in json.loads(OPENAPI.read_bytes())["paths"]} - {"/"}
+    if "/" + path[1:].partition("/")[0] in own:
+        raise AddressError(
+            f"The root path is {root_path!r}, but must not begin like one of the service's own paths: "
+            f"{', '.join(sorted(own))}."
+        )
+    return path
 
 
-def documentation(document: Mapping[str, Any]) -> Response:
-    """The OpenAPI document for a reader: one section a request, with its examples."""
-    about = document["info"]
-    parts = [
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{html.escape(about['title'])}</title>",
-        "<meta name='viewport' content='width=device-width'><link rel='stylesheet' href='/docs/style.css'>",
-        f"<h1>{html.escape(about['title'])} {html.escape(about['version'])}</h1>",
-        f"<p>{html.escape(about['description'])} The same for programs: "
-        "<a href='/openapi.json'>openapi.json</a>.</p>",
-    ]
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            parts.append(f"<h2><code>{method.upper()} {html.escape(path)}</code></h2>")
-            parts.append(f"<p>{html.escape(operation.get('description') or operation['summary'])}</p>")
-            parts += _examples("Example", operation.get("requestBody", {}).get("content", {}))
-            for status, response in operation["responses"].items():
-                parts.append(f"<p><b>{status}</b> {html.escape(response['description'])}</p>")
-                parts += _examples("Answer", response.get("content", {}))
-    return Response("\n".join(parts), media_type="text/html; charset=utf-8", headers=HEADERS)
+def load_page(root_path: str = "", folder: Path = FOLDER) -> dict[str, Response]:
+    """The files of the page by name: a request can name nothing else.
+
+    Their links are relative, so that they work behind any proxy. With a ``root_path`` they are relative to
+    that, so that they also work where the address of the page itself has no slash at its end.
+    """
+    base = f'<head>\n    <base href="{root_path}/">'.encode()
+    files = {}
+    for path in folder.iterdir():
+        if path.suffix in _TYPES:
+            content = path.read_bytes()
+            if root_path:
+                content = content.replace(b"<head>", base, 1)
+            files[path.name] = Response(content, media_type=_TYPES[path.suffix], headers=HEADERS)
+    return files
 
 
-STYLE = Response(
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}"
-    "pre{background:#8882;padding:.7rem;overflow:auto;white-space:pre-wrap;max-height:20rem}"
-    ":root{color-scheme:light dark}",
-    media_type="text/css",
-    headers=HEADERS,
-)
-"""How the documentation looks."""
-
-
-def _examples(title: str, content: Mapping[str, Any]) -> list[str]:
-    shown = []
-    for kind, body in content.items():
-        examples = {"": {"value": body["example"]}} if "example" in body else body.get("examples", {})
-        for name, example in examples.items():
-            value = example["value"]
-            text = value if isinstance(value, str) else _short(json.dumps(value))
-            label = html.escape(f"{title}{' ' + name if name else ''}, {kind}:")
-            shown.append(f"<p>{label}</p><pre>{html.escape(text)}</pre>")
-    return shown
-
-
-def _short(text: str) -> str:
-    return text if len(text) < 4000 else text[:4000] + " ..."
+def load_openapi(root_path: str = "") -> Response:
+    """The OpenAPI document, for this version and this address."""
+    document = json.loads(OPENAPI.read_bytes())
+    document["info"]["version"] = __version__
+    document["servers"] = [{"url": root_path or "/"}]
+    return Response(orjson.dumps(document), media_type="application/json")

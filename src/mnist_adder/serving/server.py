@@ -1,38 +1,32 @@
-"""Running the service: processes, signals, log lines.
+"""Running the service: an address, processes, log lines.
 
-A run and an address come in; uvicorn serves until it is told to end. SIGTERM and SIGINT stop it from taking
-anything new, and what is in flight is finished first.
+uvicorn serves until SIGTERM or SIGINT; then nothing new is taken, and what is in flight is finished first.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
-import socket
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
-from mnist_adder.errors import AddressError
-from mnist_adder.serving import logs
-from mnist_adder.serving.answers import load_models
-from mnist_adder.serving.app import RUN_VARIABLE
-from mnist_adder.serving.connections import Connection, allow_files
+from mnist_adder.inference import Predictor
+from mnist_adder.serving import hardening, logs, pages
+from mnist_adder.serving.limits import Limits
 from mnist_adder.serving.metrics import FOLDER_VARIABLE
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 GRACE_SECONDS = 30
 """For what is in flight, once the service is told to end."""
-ACCEPTED_AT_ONCE = 16
-"""New connections that are taken in each turn of the loop: one for each time it listens to the same socket.
-With one alone, many that come at once, while others are answered, would wait for seconds."""
-WAITING = 2048
-"""Connections that wait to be taken, at most; more are refused by the system."""
 SILENT_SECONDS = 10
-"""A worker that does not say for so long that it lives, as when it hangs, is replaced."""
+"""A worker that does not say for so long that it is alive, as when it hangs, is replaced."""
 
 
 def serve(
@@ -43,6 +37,9 @@ def serve(
     workers: int,
     log_level: str,
     notify: Callable[[str], None],
+    root_path: str = "",
+    allow_origins: Collection[str] = (),
+    limits: Limits | None = None,
 ) -> None:
     """Serve until a signal.
 
@@ -53,26 +50,29 @@ def serve(
         workers: processes that answer.
         log_level: as in ``logging``.
         notify: takes a sentence for the user, which names the address, once it is listened on.
+        root_path: see :func:`~mnist_adder.serving.app.create_app`, as for the two that follow.
+        allow_origins: whose pages may call the service from a browser.
+        limits: how much each process takes on.
 
     Raises:
         RunError: there is no such run, or it has no model.onnx.
-        AddressError: the address is taken or does not exist, or the host is empty.
+        AddressError: the address is taken or does not exist, the host is empty, or the root path is none.
     """
-    load_models(run)  # what is wrong is said here, before any process is started
-    allow_files()  # before there are other processes: they inherit it
-    listening = _listen(host, port)
+    Predictor(run)  # what is wrong is said here, before any process is started
+    pages.check_root_path(root_path)
+    limits = limits or Limits()
+    hardening.raise_file_limit(limits)  # before there are other processes: they inherit it
+    sockets = hardening.listen(host, port)
     address = f"[{host}]" if ":" in host else host
-    notify(f"mnist-adder serves on http://{address}:{listening[0].getsockname()[1]} - stop it with Ctrl-C")
-    if run is not None:
-        os.environ[RUN_VARIABLE] = str(run.resolve())
+    notify(f"mnist-adder serves on http://{address}:{sockets[0].getsockname()[1]} - stop it with Ctrl-C")
     shared = tempfile.mkdtemp(prefix="mnist-adder-metrics-") if workers > 1 else None
     if shared:
         os.environ[FOLDER_VARIABLE] = shared
     try:
         config = uvicorn.Config(
-            "mnist_adder.serving.app:from_environment",
+            functools.partial(_create_app, run, limits, root_path, allow_origins),
             factory=True,
-            http=Connection,
+            http=functools.partial(hardening.Connection, limits=limits),  # type: ignore[arg-type]
             ws="none",
             proxy_headers=False,  # nothing here asks where a request comes from
             workers=workers,
@@ -83,31 +83,13 @@ def serve(
             timeout_graceful_shutdown=GRACE_SECONDS,
             timeout_worker_healthcheck=SILENT_SECONDS,
         )
-        if workers > 1:
-            Multiprocess(config, sockets=listening).run()
-        else:
-            with suppress(KeyboardInterrupt):
-                uvicorn.Server(config).run(sockets=listening)
+        hardening.run(config, sockets)
     finally:
         if shared:
             shutil.rmtree(shared, ignore_errors=True)
 
 
-def _listen(host: str, port: int) -> list[socket.socket]:
-    """The socket of an address, as often as it is listened to; who asks before all is ready waits."""
-    if not host:
-        raise AddressError(
-            "The host is empty, which means every address. Write --host 0.0.0.0 if that is meant."
-        )
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(WAITING)
-    except (OSError, TypeError) as error:  # the latter: no name can be written so
-        listener.close()
-        reason = error.strerror if isinstance(error, OSError) else "no name is written so"
-        raise AddressError(
-            f"{host}:{port} cannot be used: {reason}. Name another --port or --host."
-        ) from None
-    return [listener, *(listener.dup() for _ in range(ACCEPTED_AT_ONCE - 1))]
+def _create_app(run: Path | None, limits: Limits, root_path: str, allow_origins: Collection[str]) -> ASGIApp:
+    from mnist_adder.serving.app import create_app  # here: a new worker says that it is alive before
+
+    return create_app(run, limits, root_path=root_path, allow_origins=allow_origins)

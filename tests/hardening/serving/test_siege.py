@@ -21,7 +21,7 @@ from tests.hardening.serving.wire import (
 )
 
 from mnist_adder.inference import Predictor
-from mnist_adder.serving import Limits
+from mnist_adder.serving.limits import Limits
 
 if TYPE_CHECKING:
     from tests.serving.conftest import Service

@@ -65,7 +65,7 @@ def test_no_path_leads_to_a_file(service: Service, faults: Faults) -> None:
 
 ROUTES = {
     **dict.fromkeys(
-        ["/", "/docs", "/docs/style.css", "/models", "/healthz", "/metrics", "/openapi.json"], "GET"
+        ["/", "/docs", "/page/docs.js", "/models", "/healthz", "/metrics", "/openapi.json"], "GET"
     ),
     **dict.fromkeys(
         ["/page/index.html", "/samples/random", "/v2", "/v2/health/live", "/v2/health/ready"], "GET"
@@ -151,6 +151,7 @@ def test_nothing_of_a_request_gets_into_a_head_or_a_line_of_the_log(service: Ser
                     found = converse(service.port, sent)  # whose heads have headers of ours alone
                     assert len(found) == 1, sent
                     assert 400 <= found[0].status < 500, (sent, found)
+    assert len(service.lines) > logged
     for entry in service.lines[logged:]:
         assert entry.endswith("\n")
         assert {"time", "level", "message"} <= json.loads(entry).keys()

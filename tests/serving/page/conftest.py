@@ -6,19 +6,17 @@ complains about and what is asked of another host fails the test, whatever else 
 
 from __future__ import annotations
 
-import queue
-import re
 import shutil
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from math import cos, radians, sin
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+if TYPE_CHECKING:
+    from tests.serving.conftest import Service
 
 Points: TypeAlias = "list[tuple[float, float]]"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -47,33 +45,9 @@ STROKES: dict[int, list[Points]] = {
 
 
 @pytest.fixture(scope="session")
-def service() -> Generator[str, None, None]:
-    """The address of `mnist-adder serve`, running with the weights that come with the package."""
-    command = [sys.executable, "-m", "mnist_adder", "serve", "--port", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    lines: list[str] = []
-    addresses: queue.Queue[str | None] = queue.Queue()
-
-    def listen() -> None:  # all the time: a full pipe would stop the service
-        assert process.stderr
-        for line in process.stderr:
-            lines.append(line)
-            if found := re.search(r"serves on (http://[\d.:]+)", line):
-                addresses.put(found[1])
-        addresses.put(None)
-
-    listener = threading.Thread(target=listen)
-    listener.start()
-    try:
-        address = addresses.get(timeout=60)
-        assert address, "".join(lines)
-        yield f"{address}/"
-    finally:
-        process.terminate()
-        process.wait(30)
-        listener.join()
-        assert process.stderr
-        process.stderr.close()
+def address(service: Service) -> str:
+    """Of the page, at the service that all tests ask."""
+    return f"{service.url}/"
 
 
 # No longer than a module: while Playwright is there an event loop runs in this thread, and tests elsewhere
@@ -96,7 +70,7 @@ class Visit(Protocol):
 
 
 @pytest.fixture
-def visit(browser: Browser, service: str) -> Visit:
+def visit(browser: Browser, address: str) -> Visit:
     @contextmanager
     def open_page(*, complaints: Sequence[str] = (), **options: Any) -> Generator[Page, None, None]:
         context = browser.new_context(**options)
@@ -107,8 +81,8 @@ def visit(browser: Browser, service: str) -> Visit:
         page.on(
             "console", lambda line: wrong.append(line.text) if line.type in ("error", "warning") else None
         )
-        page.on("request", lambda asked: None if asked.url.startswith(service) else wrong.append(asked.url))
-        page.goto(service)
+        page.on("request", lambda asked: None if asked.url.startswith(address) else wrong.append(asked.url))
+        page.goto(address)
         expect(page.locator("#model option")).not_to_have_count(0)
         yield page
         context.close()

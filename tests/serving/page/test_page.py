@@ -179,8 +179,8 @@ def test_everything_has_a_name_for_screen_readers(page: Page) -> None:
     expect(named("status")).to_have_text("Nothing drawn yet: draw a digit.")
 
 
-def test_the_policy_is_strict_and_the_files_keep_to_it(service: str) -> None:
-    reply = urllib.request.urlopen(service)
+def test_the_policy_is_strict_and_the_files_keep_to_it(address: str) -> None:
+    reply = urllib.request.urlopen(address)
     policy = reply.headers["Content-Security-Policy"]
     assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
     assert "unsafe" not in policy

@@ -120,8 +120,8 @@ def test_a_service_that_is_gone_and_comes_back(visit: Visit, draw: Draw) -> None
         reads(page, "7 + 7 = 14")  # without doing anything
 
 
-def test_every_model_can_be_chosen(page: Page, draw: Draw, service: str) -> None:
-    known = json.load(urllib.request.urlopen(f"{service}models"))
+def test_every_model_can_be_chosen(page: Page, draw: Draw, address: str) -> None:
+    known = json.load(urllib.request.urlopen(f"{address}models"))
     draw(page, 4)
     reads(page, "4 + 7 = 11")
     choice = page.get_by_label("Who answers")
@@ -137,7 +137,7 @@ def test_every_model_can_be_chosen(page: Page, draw: Draw, service: str) -> None
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_same_drawing_gets_the_same_answer_everywhere(
-    visit: Visit, draw: Draw, service: str, scheme: str, tmp_path: Path
+    visit: Visit, draw: Draw, address: str, scheme: str, tmp_path: Path
 ) -> None:
     with visit(color_scheme=scheme, device_scale_factor=2) as page:
         page.evaluate(RECORD_PICTURES)
@@ -149,7 +149,7 @@ def test_the_same_drawing_gets_the_same_answer_everywhere(
     picture = tmp_path / "six.png"
     picture.write_bytes(base64.b64decode(sent))
     request = urllib.request.Request(
-        f"{service}predict",
+        f"{address}predict",
         json.dumps({"image": sent, "number": 8}).encode(),
         {"Content-Type": "application/json"},
     )
