@@ -34,7 +34,7 @@ LONGEST = [
     "tests/test_docs.py",
     "tests/training/test_train.py",
     "tests/hardening/training/test_killed.py",
-    "tests/reports/test_report.py",
+    "tests/reports/test_page.py",
     "tests/serving/page/test_page.py",
     "tests/training/test_distributed.py",
     "tests/training/test_unchanged.py",

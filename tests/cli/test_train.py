@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -103,6 +104,7 @@ def test_resume_refuses_options_that_it_would_ignore(
 
 
 def test_resume_takes_the_folder_of_the_data(run_cli: RunCLI, trained_run: Run, tmp_path: Path) -> None:
-    code, _, err = run_cli("train", "--resume", str(trained_run.folder), "--data-dir", str(tmp_path))
+    folder = shutil.copytree(trained_run.folder, tmp_path / "run")  # it gets a report
+    code, _, err = run_cli("train", "--resume", str(folder), "--data-dir", str(tmp_path))
     assert code == 0
     assert "has ended already" in err
