@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import socket
 from importlib import metadata
@@ -88,3 +89,15 @@ def test_an_address_is_listened_on_once_for_each_connection_of_a_turn() -> None:
     finally:
         for each in sockets:
             each.close()
+
+
+def test_localhost_is_every_address_that_a_client_may_take_it_for() -> None:
+    sockets = listen("localhost", 0)
+    listened = {one.getsockname()[0] for one in sockets}
+    port = sockets[0].getsockname()[1]
+    for one in sockets:
+        one.close()
+    expected = {"127.0.0.1"}
+    with contextlib.suppress(OSError), socket.create_server(("::1", port), family=socket.AF_INET6):
+        expected.add("::1")
+    assert listened == expected

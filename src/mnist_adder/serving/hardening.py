@@ -144,7 +144,7 @@ def connections_allowed(limits: Limits) -> int:
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """The socket of an address, as often as it is listened to; who asks before all is ready waits.
+    """The sockets of an address, each as often as it is listened to; who asks before all is ready waits.
 
     Raises:
         AddressError: the address is taken or does not exist, or the host is empty.
@@ -153,6 +153,14 @@ def listen(host: str, port: int) -> list[socket.socket]:
         raise AddressError(
             "The host is empty, which means every address. Write --host 0.0.0.0 if that is meant."
         )
+    listeners = [_bind(host, port)]
+    if host == "localhost":  # for some clients that is ::1 alone
+        with suppress(AddressError):  # no IPv6 here
+            listeners.append(_bind("::1", listeners[0].getsockname()[1]))
+    return [*listeners, *(one.dup() for one in listeners for _ in range(ACCEPTED_AT_ONCE - 1))]
+
+
+def _bind(host: str, port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         if sys.platform == "win32":  # where SO_REUSEADDR would let another process take the port
@@ -167,7 +175,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
         raise AddressError(
             f"{host}:{port} cannot be used: {reason}. Name another --port or --host."
         ) from None
-    return [listener, *(listener.dup() for _ in range(ACCEPTED_AT_ONCE - 1))]
+    return listener
 
 
 def run(config: uvicorn.Config, sockets: list[socket.socket]) -> None:
