@@ -49,7 +49,7 @@ class Middleware:
         if self._root_path and f"{scope['path']}/".startswith(f"{self._root_path}/"):
             scope["path"] = scope["path"].removeprefix(self._root_path) or "/"
         scope["app"] = self  # so that the router raises "Not Found" and its like, to be answered here
-        status = 0
+        status, admitted = 0, False
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -61,17 +61,20 @@ class Middleware:
         try:
             watches = scope["method"] in ("GET", "HEAD")
             self._admission.admit(scope, _content_length(scope), always=watches)
-            with self._metrics.in_flight.track_inprogress():
-                # What has arrived by now is admitted or refused before the first of it is worked on: only so
-                # is it seen how much is waiting.
-                await asyncio.sleep(0)
-                await self._router(scope, receive, watched)
+            admitted = True
+            self._metrics.in_flight.inc()
+            # What has arrived by now is admitted or refused before the first of it is worked on: only so is it
+            # seen how much is waiting.
+            await asyncio.sleep(0)
+            await self._router(scope, receive, watched)
         except Exception as error:
             if status:  # too late to say anything else
                 raise
             await error_response(error, scope["path"])(scope, receive, watched)
         finally:
             self._admission.release(scope)
+            if admitted:
+                self._metrics.in_flight.dec()
             self._record(scope, status or 500, time.perf_counter() - started)
         return None
 
