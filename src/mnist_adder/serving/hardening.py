@@ -69,8 +69,10 @@ class Connection(HttpToolsProtocol):
         """Take what has come. Bodies are bounded by ``AdmissionControl``, all else is here."""
         self._beside += len(data)
         super().data_received(data)
-        if self.transport.is_closing():
-            return
+        if (self.pipeline or self._beside > self.limits.head_bytes) and not self.transport.is_closing():
+            self._refuse_excess()
+
+    def _refuse_excess(self) -> None:
         if self._beside > self.limits.head_bytes:
             self._refuse(431, f"The head has more than {self.limits.head_bytes:,} bytes, the most allowed.")
         elif len(self.pipeline) > self.limits.pipelined:

@@ -63,8 +63,8 @@ class Middleware:
             self._admission.admit(scope, _content_length(scope), always=watches)
             admitted = True
             self._metrics.in_flight.inc()
-            # What has arrived by now is admitted or refused before the first of it is worked on: only so is it
-            # seen how much is waiting.
+            # What has arrived by now is admitted or refused before the first of it is worked on: only so is
+            # it seen how much is waiting.
             await asyncio.sleep(0)
             await self._router(scope, receive, watched)
         except Exception as error:
