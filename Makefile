@@ -66,8 +66,7 @@ office: $(VENV)/test-ready
 newest: browser office
 	@rm -rf $(NEWEST)
 	@$(PYTHON) -m venv $(NEWEST)
-	@$(HAS_GPU) >/dev/null 2>&1 || export PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu; \
-	  $(NEWEST)/bin/python -m pip --disable-pip-version-check install --quiet -e '.[all,dev]'
+	@$(NEWEST)/bin/python -m pip --disable-pip-version-check install --quiet -e '.[all,dev]'
 	@$(NEWEST)/bin/$(PYTEST) -m "not pinned"
 
 check: $(VENV)/test-ready
