@@ -127,7 +127,7 @@ def _cut_out_digit(signal: _Signal) -> Plane:
     top, bottom, left, right = bounds(strong)
     detail = max(0.0, 1 - 24 / max(bottom - top, right - left))
     floor = max(min(5 * noise, 0.5 * level), 0.25 * detail * level, 0.002)
-    kept = _digit_parts(strong | (plane > floor), np.where(strong, plane, 0))
+    kept = _digit_parts(strong | (plane > floor), strong, plane)
     ink = crop(np.where(kept, plane, 0), kept)
     if max(ink.shape) < _MIN_INK_SIDE:
         raise PictureError(f"the ink is {ink.shape[1]} x {ink.shape[0]} pixels; write larger or cut closer")
@@ -136,15 +136,15 @@ def _cut_out_digit(signal: _Signal) -> Plane:
     return np.asarray(((ink / full - margin) / (1 - 2 * margin)).clip(0, 1), dtype=np.float32)
 
 
-def _digit_parts(mask: NDArray[np.bool_], ink: Plane) -> NDArray[np.bool_]:
+def _digit_parts(mask: NDArray[np.bool_], strong: NDArray[np.bool_], plane: Plane) -> NDArray[np.bool_]:
     """Of the connected parts of ``mask`` keep the digit's, dropping specks and what the edge cuts off.
 
-    The part with the most ink is the digit; others near it with enough ink are, as the bar of a broken 5.
+    The part with the most strong ink is the digit; others near it with enough ink are, as the bar of a broken 5.
     """
     parts = connected_components(mask)
-    if parts.count == 1:
+    if parts.size == 1:
         return mask
-    mass = parts.sums(ink)
+    mass = parts.sums(np.where(strong, plane, 0))
     first, last = parts.boxes()
     height, width = mask.shape
     cut = np.any((first <= 0) | (last >= [height - 1, width - 1]), axis=1)
