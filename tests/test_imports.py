@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import os
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -154,3 +156,11 @@ def test_nothing_is_reported_to_anybody(tmp_path: Path) -> None:
     answered = subprocess.run(command, env=clean, capture_output=True, text=True, check=True)
     assert "5 + 7 = 12" in answered.stdout
     assert not list(tmp_path.rglob("*"))
+
+
+def test_no_name_hides_a_module() -> None:
+    for module in pkgutil.walk_packages(mnist_adder.__path__, "mnist_adder."):
+        if module.name != "mnist_adder.__main__":  # which would run
+            imported = importlib.import_module(module.name)
+            parent, _, name = module.name.rpartition(".")
+            assert getattr(sys.modules[parent], name) is imported, module.name

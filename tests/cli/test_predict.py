@@ -16,7 +16,7 @@ from PIL import Image
 from tests.cli.conftest import RunCLI
 
 from mnist_adder.errors import PictureError
-from mnist_adder.inference import preprocess
+from mnist_adder.inference.preprocess import preprocess
 from mnist_adder.runs import Run
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from mnist_adder.data.images import load_images
 from mnist_adder.errors import NumberError, PictureError, RunError
-from mnist_adder.inference import Predictor, check_number, export_run, predict, preprocess
+from mnist_adder.inference import Predictor, check_number, export_run, predict
+from mnist_adder.inference.preprocess import preprocess
 from mnist_adder.pretrained import load_pretrained, pretrained_folder
 from mnist_adder.runs import Run
 from mnist_adder.types import Prediction

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from mnist_adder.data.images import DigitImages
-from mnist_adder.inference import Predictor, preprocess
+from mnist_adder.inference import Predictor
+from mnist_adder.inference.preprocess import preprocess
 from mnist_adder.types import Prediction
 
 FIVE = Path(__file__).parents[2] / "examples" / "five.png"

@@ -5,9 +5,9 @@ No other package imports this one. Heavy imports are inside the commands, so tha
 
 import importlib
 
-from mnist_adder.cli.app import app, main
+from mnist_adder.cli.app import main
 
-__all__ = ["app", "main"]
+__all__ = ["main"]
 
 # Importing a command's file registers it; --help lists them in this order.
 for _command in (

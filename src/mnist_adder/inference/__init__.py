@@ -3,7 +3,6 @@
 from mnist_adder.inference.export import export_onnx, export_run
 from mnist_adder.inference.int8 import export_int8
 from mnist_adder.inference.predictor import Predictions, Predictor, check_number, predict
-from mnist_adder.inference.preprocess import preprocess
 from mnist_adder.inference.triton import write_repository
 
 __all__ = [
@@ -14,6 +13,5 @@ __all__ = [
     "export_onnx",
     "export_run",
     "predict",
-    "preprocess",
     "write_repository",
 ]

@@ -139,7 +139,7 @@ def _cut_out_digit(signal: _Signal) -> Plane:
 def _digit_parts(mask: NDArray[np.bool_], strong: NDArray[np.bool_], plane: Plane) -> NDArray[np.bool_]:
     """Of the connected parts of ``mask`` keep the digit's, dropping specks and what the edge cuts off.
 
-    The part with the most strong ink is the digit; others near it with enough ink are, as the bar of a broken 5.
+    The part with the most strong ink is the digit; others near it with enough are, as the bar of a broken 5.
     """
     parts = connected_components(mask)
     if parts.size == 1:

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_adder.errors import PictureError
-from mnist_adder.inference import Predictions, Predictor, preprocess
+from mnist_adder.inference import Predictions, Predictor
+from mnist_adder.inference.preprocess import preprocess
 from mnist_adder.pretrained import DEFAULT, names, pretrained_folder
 from mnist_adder.serving.errors import HTTPError
 from mnist_adder.serving.limits import Limits, WorkerPool

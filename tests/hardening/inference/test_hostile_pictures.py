@@ -19,7 +19,7 @@ from tests.inference.test_picture_refused import draw, save
 
 from mnist_adder import cli
 from mnist_adder.errors import PictureError
-from mnist_adder.inference import preprocess
+from mnist_adder.inference.preprocess import preprocess
 
 ROOT = Path(__file__).parents[3]
 SECONDS = 2.0  # of the processor, for any one picture

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mnist_adder.inference import Predictor, preprocess
+from mnist_adder.inference import Predictor
+from mnist_adder.inference.preprocess import preprocess
 
 KNOWN_HEADERS = {
     *("allow", "cache-control", "connection", "content-length", "content-security-policy", "content-type"),
