@@ -67,7 +67,7 @@ def test_the_make_targets_they_name_exist() -> None:
 
 
 def test_every_command_and_option_they_name_exists() -> None:
-    commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    commands = typer.main.get_command(cli.app.app).commands  # type: ignore[attr-defined]
     for path in load_tables().PAGES:
         for name, rest in re.findall(r"mnist-adder ([a-z][a-z-]*)([^`\n|]*)", path.read_text()):
             assert name in commands, f"{path.name}: mnist-adder {name}"
