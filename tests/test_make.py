@@ -98,7 +98,7 @@ def test_nothing_but_this_checkout_is_installed_without_hashes() -> None:
     lists = [f"$(PINNED) requirements/{name}.txt" for name in ("cpu", "run", "cuda", "test", "tools")]
     assert sorted(call.strip() for call in calls) == sorted(["--no-build-isolation -e .", *lists])
     (unpinned,) = re.findall(r"(\S+) -m pip ", text.replace("PIP := python -m pip ", ""))
-    assert unpinned == "$(NEWEST)/bin/python"
+    assert unpinned == "@$(NEWEST)/bin/python"
 
 
 def test_the_newest_versions_go_into_an_environment_of_their_own(checkout: Path) -> None:
