@@ -66,7 +66,7 @@ office: $(VENV)/test-ready
 newest: browser office
 	@rm -rf $(NEWEST)
 	@$(PYTHON) -m venv $(NEWEST)
-	@$(NEWEST)/bin/python -m pip --disable-pip-version-check install --quiet -e '.[all,dev]'
+	@$(NEWEST)/bin/python -m pip --disable-pip-version-check install --quiet -e '.[all,dev]' hatchling
 	@$(NEWEST)/bin/$(PYTEST) -m "not pinned"
 
 check: $(VENV)/test-ready
