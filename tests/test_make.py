@@ -109,7 +109,7 @@ def test_the_newest_versions_go_into_an_environment_of_their_own(checkout: Path)
     assert done.returncode == 0
     (installs,) = (line for line in done.stdout.splitlines() if "-m pip" in line)
     assert ".venv-newest/bin/python -m pip" in installs
-    assert installs.endswith("install --quiet -e '.[all,dev]'")
+    assert installs.endswith("install --quiet -e '.[all,dev]' hatchling")
     (suite,) = (line for line in done.stdout.splitlines() if "-m pytest" in line)
     assert suite.startswith(".venv-newest/bin/python -m pytest -n auto ")
     assert suite.endswith(' -m "not pinned"')
