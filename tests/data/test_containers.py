@@ -28,7 +28,7 @@ print(cache_folder())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows gives each process a cache folder")
-@pytest.mark.parametrize("home", ["/nonexistent/home", None])
+@pytest.mark.parametrize("home", ["/nonexistent/home", "somebody else's", None])
 def test_without_a_home_the_cache_is_a_temporary_folder(home: str | None) -> None:
     if home is None and os.getuid() != 0:
         home = "~"  # only root can become somebody without an account
@@ -37,6 +37,11 @@ def test_without_a_home_the_cache_is_a_temporary_folder(home: str | None) -> Non
         environment = {"PATH": os.environ["PATH"], "TMPDIR": temporary, "PYTHONPATH": str(ROOT / "src")}
         if home is not None:
             environment["HOME"] = home
+        if home == "somebody else's":  # as sudo leaves it
+            closed = Path(temporary) / "closed"
+            (closed / ".cache").mkdir(parents=True)
+            closed.chmod(0)
+            environment["HOME"] = str(closed)
         command = [sys.executable, "-W", "error", "-c", CACHE]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert (done.stdout.strip(), done.stderr) == (f"{temporary}/mnist-adder/mnist", "")

@@ -30,7 +30,7 @@ def predict(
     from mnist_adder.inference import Predictor
     from mnist_adder.pretrained import LATEST
 
-    if len(number) > 1 and Path(number).exists():
+    if str(image) in set("0123456789") and len(number) > 1 and not image.exists():
         raise MnistAdderError(
             f"Give the picture first, then the number: {own_command()} predict {number} {image}"
         )

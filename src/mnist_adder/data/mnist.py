@@ -96,7 +96,7 @@ def cache_folder() -> Path:
 
     with contextlib.suppress(RuntimeError):  # the user has no account
         folder = Path(pooch.os_cache("mnist-adder")).expanduser()
-        nearest = next(place for place in (folder, *folder.parents) if place.exists())
+        nearest = next(place for place in (folder, *folder.parents) if os.access(place, os.F_OK))
         if nearest == folder or os.access(nearest, os.W_OK):
             return folder / "mnist"
     return Path(tempfile.gettempdir()) / "mnist-adder" / "mnist"

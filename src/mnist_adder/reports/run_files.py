@@ -57,8 +57,6 @@ class Results(BaseModel):
     digit_accuracy: _Fraction
     sum_accuracy: _Fraction
     joint_accuracy: _Fraction
-    mean_accuracy: _Fraction
-    product_accuracy: _Fraction
     digit_consistency: _Fraction
     inconsistency: _Fraction
     digit_loss: _Amount
