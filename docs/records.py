@@ -162,7 +162,7 @@ def serving() -> str:
     columns = "requests | >connections | >answers per second | >median, ms | >99 %, ms | >errors"
     return table(columns, rows) + (
         f"\n\nOne worker and the load generator together on {measured['cores']} cores of "
-        f"{measured['device']}. Over {over['connections']:,} connections {over['answered_per_second']:,} PNG "
+        f"{measured['device']}, at commit {measured['commit'][:7]}. Over {over['connections']:,} connections {over['answered_per_second']:,} PNG "
         f"files per second are answered and {over['refused'] / over['seconds']:,.0f} refused with 503; "
         f"{over['failed']} of {over['requests']:,} requests got no answer within 10 seconds. In "
         f"{soak['seconds']:.0f} seconds at 16 connections {soak['requests']:,} requests had "
