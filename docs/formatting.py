@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from mnist_adder.reports.comparison import plus_minus
+
 RESULTS = Path(__file__).parent.parent / "results"
 
 
@@ -21,11 +23,6 @@ def table(header: str, rows: Iterable[Iterable[object]]) -> str:
     alignments = ("--:" if column.startswith(">") else "---" for column in columns)
     lines = [f"| {' | '.join(column.removeprefix('>') for column in columns)} |", f"|{'|'.join(alignments)}|"]
     return "\n".join([*lines, *(f"| {' | '.join(map(str, row))} |" for row in rows)])
-
-
-def plus_minus(mean: float, std: float, places: int = 2) -> str:
-    """Mean and standard deviation: ``99.12 ± 0.03``."""
-    return f"{mean:.{places}f} ± {std:.{places}f}"
 
 
 def percent(figures: dict[str, float]) -> str:

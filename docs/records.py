@@ -7,11 +7,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from formatting import percent, plus_minus, read, table, threads
+from formatting import percent, read, table, threads
 
 from mnist_adder import models
 from mnist_adder.evaluation.compare import mean_std
 from mnist_adder.models.summary import summarize
+from mnist_adder.reports.comparison import plus_minus
 
 REQUESTS = {
     "json": "28 × 28 arrays as JSON",
@@ -162,8 +163,9 @@ def serving() -> str:
     columns = "requests | >connections | >answers per second | >median, ms | >99 %, ms | >errors"
     return table(columns, rows) + (
         f"\n\nOne worker and the load generator together on {measured['cores']} cores of "
-        f"{measured['device']}, at commit {measured['commit'][:7]}. Over {over['connections']:,} connections {over['answered_per_second']:,} PNG "
-        f"files per second are answered and {over['refused'] / over['seconds']:,.0f} refused with 503; "
+        f"{measured['device']}, at commit {measured['commit'][:7]}. Over {over['connections']:,} connections "
+        f"{over['answered_per_second']:,} PNG files per second are answered and "
+        f"{over['refused'] / over['seconds']:,.0f} refused with 503; "
         f"{over['failed']} of {over['requests']:,} requests got no answer within 10 seconds. In "
         f"{soak['seconds']:.0f} seconds at 16 connections {soak['requests']:,} requests had "
         f"{soak['errors']} errors, and memory went from {soak['memory_mb'][0]:.0f} to "
@@ -215,13 +217,9 @@ def faults() -> str:
     counts: dict[str, list[int]] = {}
     for file, kinds in sorted(measured["faults"].items()):
         package = Path(file).parent.name.replace("hardening", "") or "run folders"
-        counts.setdefault(package, []).extend(map(_tried, kinds.values()))
+        counts.setdefault(package, []).extend(kinds.values())
     rows = ((package, len(tried), f"{sum(tried):,}") for package, tried in counts.items())
     return table("package | >kinds | >attempts", rows) + (
         f"\n\n{sum(map(sum, counts.values())):,} attempts of {sum(map(len, counts.values()))} kinds, on "
         f"{measured['device']}."
     )
-
-
-def _tried(kind: int | dict[str, int]) -> int:
-    return kind if isinstance(kind, int) else kind["tried"]

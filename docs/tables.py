@@ -13,12 +13,13 @@ from pathlib import Path
 
 import torch
 from code_map import packages
-from formatting import RESULTS, plus_minus, read, table, threads
+from formatting import RESULTS, read, table, threads
 from records import faults, find_lr, growth, inference, presets, serving, speedrun
 
 from mnist_adder import models
 from mnist_adder.cli.progress import HEADER, epoch_line
 from mnist_adder.evaluation.compare import Comparison, compare
+from mnist_adder.reports.comparison import plus_minus
 from mnist_adder.safe_io import write_text
 from mnist_adder.types import SIDE
 

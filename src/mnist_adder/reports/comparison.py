@@ -100,7 +100,7 @@ def _legend(comparison: Comparison) -> str:
 def in_percent(row: Row, measure: str) -> str:
     """A fraction of a row in percent, ``99.12 ± 0.03``, or ``99.12`` for a single seed."""
     mean, std = (100 * getattr(row, f"{measure}_{which}") for which in ("mean", "std"))
-    return plus_minus(mean, std, 2) if len(row.seeds) > 1 else f"{mean:.2f}"
+    return plus_minus(mean, std) if len(row.seeds) > 1 else f"{mean:.2f}"
 
 
 def in_seconds(row: Row, places: int = 0) -> str:
@@ -109,7 +109,7 @@ def in_seconds(row: Row, places: int = 0) -> str:
     return plus_minus(mean, std, places) if len(row.seeds) > 1 else f"{mean:.{places}f}"
 
 
-def plus_minus(mean: float, std: float, places: int) -> str:
+def plus_minus(mean: float, std: float, places: int = 2) -> str:
     """Mean and deviation as text, ``99.12 ± 0.03``, with so many decimal places."""
     return f"{mean:.{places}f} ± {std:.{places}f}"
 
