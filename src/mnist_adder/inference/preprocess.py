@@ -42,7 +42,15 @@ THICKENED, THINNED = 2.2, 3.0
 _MIN_INK_SIDE = 5  # a digit of fewer pixels cannot be told from a speck
 _MIN_PART, _NEAR = 0.03, 0.5  # a part with less ink, beside the largest, or further away, is a speck
 _MIN_CLOSE_PART, _CLOSE = 0.008, 0.15  # unless it lies this close; distances in sides of the largest
+_MIN_DIGIT = 0.3  # a part of less ink, beside the largest, is no other digit
 _STROKE_SIDE = 100  # strokes are widened and thinned at this resolution, five times the box's
+
+
+class FoundDigit(NamedTuple):
+    """The digit of a picture, as MNIST has it."""
+
+    image: NDArray[np.float32]  # (28, 28) in [0, 1], ink bright on dark, the brightest pixel 1
+    several: bool  # whether other ink as large as a digit stands beside it
 
 
 def preprocess(picture: Picture) -> NDArray[np.float32]:
@@ -58,11 +66,19 @@ def preprocess(picture: Picture) -> NDArray[np.float32]:
     Raises:
         PictureError: it is no picture, or nothing on it stands out like a digit.
     """
+    return find_digit(picture).image
+
+
+def find_digit(picture: Picture) -> FoundDigit:
+    """Make a picture look like an MNIST image, and tell whether it seems to show several digits.
+
+    Arguments and errors are those of :func:`preprocess`.
+    """
     brightness = open_picture(picture)
     signal = _subtract_background(brightness)
-    ink = _cut_out_digit(signal)
+    ink, several = _cut_out_digit(signal)
     ink = _set_stroke_width(ink)
-    return _centre(resize(ink, BOX))
+    return FoundDigit(_centre(resize(ink, BOX)), several)
 
 
 class _Signal(NamedTuple):
@@ -115,8 +131,10 @@ def _background(brightness: Plane) -> Plane:
     return np.asarray(surface, dtype=np.float32)
 
 
-def _cut_out_digit(signal: _Signal) -> Plane:
+def _cut_out_digit(signal: _Signal) -> tuple[Plane, bool]:
     """Cut the digit out: (h, w) in [0, 1], 0 wherever there is no ink, ink on all four sides.
+
+    The bool tells whether other ink as large as a digit stands beside it.
 
     Ink counts where it stands out of the noise and is connected with strong ink. The finer the picture,
     the more of the faint ink is blur: values are then drawn apart. At MNIST's own size none is changed.
@@ -127,23 +145,26 @@ def _cut_out_digit(signal: _Signal) -> Plane:
     top, bottom, left, right = bounds(strong)
     detail = max(0.0, 1 - 24 / max(bottom - top, right - left))
     floor = max(min(5 * noise, 0.5 * level), 0.25 * detail * level, 0.002)
-    kept = _digit_parts(strong | (plane > floor), strong, plane)
+    kept, several = _digit_parts(strong | (plane > floor), strong, plane)
     ink = crop(np.where(kept, plane, 0), kept)
     if max(ink.shape) < _MIN_INK_SIDE:
         raise PictureError(f"the ink is {ink.shape[1]} x {ink.shape[0]} pixels; write larger or cut closer")
     full = (1 - detail) * float(ink.max()) + detail * level
     margin = 0.2 * detail
-    return np.asarray(((ink / full - margin) / (1 - 2 * margin)).clip(0, 1), dtype=np.float32)
+    return np.asarray(((ink / full - margin) / (1 - 2 * margin)).clip(0, 1), dtype=np.float32), several
 
 
-def _digit_parts(mask: NDArray[np.bool_], strong: NDArray[np.bool_], plane: Plane) -> NDArray[np.bool_]:
+def _digit_parts(
+    mask: NDArray[np.bool_], strong: NDArray[np.bool_], plane: Plane
+) -> tuple[NDArray[np.bool_], bool]:
     """Of the connected parts of ``mask`` keep the digit's, dropping specks and what the edge cuts off.
 
     The part with the most strong ink is the digit; others near it with enough are, as the bar of a broken 5.
+    The bool tells whether one of the others is as large as a digit and stands left or right of it.
     """
     parts = connected_components(mask)
     if parts.size == 1:
-        return mask
+        return mask, False
     mass = parts.sums(np.where(strong, plane, 0))
     first, last = parts.boxes()
     height, width = mask.shape
@@ -153,7 +174,10 @@ def _digit_parts(mask: NDArray[np.bool_], strong: NDArray[np.bool_], plane: Plan
     gap = np.maximum(first - last[digit], first[digit] - last).max(axis=1) / side
     near = (mass > _MIN_PART * mass[digit]) & (gap < _NEAR)
     close = (mass > _MIN_CLOSE_PART * mass[digit]) & (gap < _CLOSE)
-    return parts.mask((near | close) & (~cut | cut[digit]))
+    height = last[:, 0] - first[:, 0]
+    beside = (first[:, 1] > last[digit, 1]) | (last[:, 1] < first[digit, 1])
+    large = (mass > _MIN_DIGIT * mass[digit]) & (height > 0.5 * height[digit])
+    return parts.mask((near | close) & (~cut | cut[digit])), bool((beside & large & ~cut).any())
 
 
 def _set_stroke_width(ink: Plane) -> Plane:
