@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mnist_adder.evaluation.compare import mean_std
+from mnist_adder.comparison.compare import mean_std
 from mnist_adder.evaluation.evaluate import evaluate_run
 from mnist_adder.runs import Run, load_run
 from mnist_adder.safe_io import write_json

@@ -20,12 +20,12 @@ from torch import Tensor
 from mnist_adder import environment, models
 from mnist_adder.data.dataset import MNISTAdder
 from mnist_adder.data.images import DigitImages, load_images
-from mnist_adder.evaluation.evaluate import predict_split
+from mnist_adder.evaluation.evaluate import predict_images
 from mnist_adder.evaluation.metrics import compute_metrics
+from mnist_adder.lr_finder import Learner, find_learning_rate
 from mnist_adder.safe_io import write_json
 from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.lit_module import make_schedule
-from mnist_adder.training.lr_finder import Learner, find_learning_rate
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "find-lr.json"
@@ -52,7 +52,7 @@ def train_briefly(name: str, rate: float, seed: int, data: DigitImages) -> tuple
         schedule.step()
     seconds = time.perf_counter() - started
     validation = MNISTAdder(split="validation", data=data)
-    answers = predict_split(learner.module.model, validation)
+    answers = predict_images(learner.module.model, validation.images, validation.digits)
     metrics = compute_metrics(answers, validation.digits)
     loss = recipe.digit_weight * metrics.digit_loss + recipe.sum_weight * metrics.sum_loss
     digits = validation.digits.unsqueeze(1)

@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from mnist_adder.cli.progress import Progress
-from mnist_adder.evaluation.compare import Row, compare
+from mnist_adder.comparison.compare import Row, compare
 from mnist_adder.models.presets import PRESETS
 from mnist_adder.reports import save_figure
 from mnist_adder.reports.comparison import accuracy_against, in_percent, in_seconds

@@ -10,7 +10,7 @@ from typing import Any
 from formatting import percent, read, table, threads
 
 from mnist_adder import models
-from mnist_adder.evaluation.compare import mean_std
+from mnist_adder.comparison.compare import mean_std
 from mnist_adder.models.summary import summarize
 from mnist_adder.reports.comparison import plus_minus
 

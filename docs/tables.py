@@ -18,7 +18,7 @@ from records import faults, find_lr, growth, inference, presets, serving, speedr
 
 from mnist_adder import models
 from mnist_adder.cli.progress import HEADER, epoch_line
-from mnist_adder.evaluation.compare import Comparison, compare
+from mnist_adder.comparison.compare import Comparison, compare
 from mnist_adder.reports.comparison import plus_minus
 from mnist_adder.safe_io import write_text
 from mnist_adder.types import SIDE

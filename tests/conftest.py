@@ -43,7 +43,7 @@ LONGEST = [
     "tests/serving/page/test_page_pictures.py",
     "tests/worksheet/test_recalculated.py",
     "tests/examples/test_adder.py",
-    "tests/training/test_lr_finder.py",
+    "tests/test_lr_finder.py",
     "tests/hardening/training/test_full_disk.py",
 ]
 HAS_MNIST = bool(os.environ.get("MNIST_ADDER_DATA"))

@@ -27,7 +27,7 @@ class RunConfig:
     ensemble_size: Annotated[int, Field(ge=1, le=100)] = 1  # 1: a single network
     recipe: Recipe
     seed: Annotated[int, Field(ge=0, lt=2**32)]
-    dataset: Literal["mnist", "digits"]
+    dataset: Literal["mnist", "mnist+pen", "digits"]
     data_sha256: str
     device: str  # in words, with the processor's or the card's name
     precision: Precision

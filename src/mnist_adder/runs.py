@@ -83,7 +83,7 @@ class Run:
 
     @property
     def examples(self) -> dict[str, Tensor]:
-        """examples.safetensors: samples and mistakes; see :mod:`mnist_adder.evaluation.examples`."""
+        """examples.safetensors: samples and mistakes; see :mod:`mnist_adder.examples`."""
         path = self.folder / "examples.safetensors"
         try:
             return read_tensors(path, "examples")

@@ -15,6 +15,7 @@ SIDE = 28  # height and width of an image, in pixels
 DIGITS = 10  # classes of the first output: 0..9
 NUMBERS = 10  # values of the second input: 0..9
 SUMS = DIGITS + NUMBERS - 1  # classes of the second output: 0..18
+NO_DIGIT = -100  # the label of an image that shows none
 
 
 class Batch(NamedTuple):
@@ -22,7 +23,7 @@ class Batch(NamedTuple):
 
     images: Tensor  # (B, 1, 28, 28) float32 in [0, 1], ink bright on dark ground
     numbers: Tensor  # (B,) int64, 0..9
-    digits: Tensor  # (B,) int64, 0..9
+    digits: Tensor  # (B,) int64, 0..9, or NO_DIGIT
     sums: Tensor  # (B,) int64, 0..18 = digits + numbers
 
 

@@ -13,8 +13,8 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from mnist_adder.comparison.compare import Row, compare
 from mnist_adder.errors import RunError
-from mnist_adder.evaluation.compare import Row, compare
 from mnist_adder.reports import save_comparison
 from mnist_adder.reports.comparison import accuracy_against, comparison_table, in_percent, in_seconds
 from mnist_adder.runs import Run

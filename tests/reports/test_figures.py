@@ -10,7 +10,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from mnist_adder.evaluation.examples import Examples
+from mnist_adder.examples import Examples
 from mnist_adder.reports.figures import (
     accuracy_curves,
     answers,

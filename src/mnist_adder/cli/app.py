@@ -56,7 +56,8 @@ Seed = Annotated[
     int, typer.Option(min=0, max=2**32 - 1, help="Seeds weights, order, numbers and augmentation.")
 ]
 Dataset = Annotated[
-    Literal["auto", "mnist", "digits"], typer.Option(help="auto: MNIST, else scikit-learn's digits.")
+    Literal["auto", "mnist", "mnist+pen", "digits"],
+    typer.Option(help="auto: MNIST, else scikit-learn's digits; mnist+pen: docs/guide.md."),
 ]
 Precision = Annotated[
     Literal["32-true", "bf16-mixed"] | None,

@@ -34,10 +34,10 @@ def compare(
 
     from mnist_adder import models
     from mnist_adder.cli.progress import Progress
-    from mnist_adder.evaluation.compare import compare as compare_results
+    from mnist_adder.comparison.compare import compare as compare_results
+    from mnist_adder.comparison.sweep import sweep
     from mnist_adder.reports import save_comparison
     from mnist_adder.training.config import TrainConfig
-    from mnist_adder.training.sweep import sweep
 
     notify = notifier(console)
     try:

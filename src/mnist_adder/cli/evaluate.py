@@ -9,12 +9,20 @@ from typing import Annotated, Literal
 import typer
 
 from mnist_adder.cli.app import AsJson, DataDir, RunFolder, app
-from mnist_adder.cli.output import print_metrics
+from mnist_adder.cli.output import print_metrics, print_outliers
 
 
 @app.command(epilog="Example: mnist-adder evaluate runs/exact-sum --json")
 def evaluate(
     run: RunFolder,
+    on: Annotated[
+        Literal["mnist", "pen", "digits"] | None,
+        typer.Option(
+            help="Whose digits: MNIST's, pen-written ones of held-out writers, scikit-learn's. "
+            "Default: the run's dataset.",
+            show_default=False,
+        ),
+    ] = None,
     split: Annotated[
         Literal["test", "validation"], typer.Option(help="Make choices on validation, never on test.")
     ] = "test",
@@ -27,24 +35,28 @@ def evaluate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Count how often a run is right on all pairs of a split."""
-    from mnist_adder.evaluation.evaluate import evaluate_run
+    """Count how often a run is right on all pairs of a split, and on what is no digit with --on pen."""
+    from mnist_adder.evaluation.evaluate import evaluate_outliers, evaluate_run
     from mnist_adder.pretrained import folder_of
     from mnist_adder.runs import load_run
 
     opened = load_run(folder_of(run))
-    metrics = dataclasses.asdict(evaluate_run(opened, split=split, data_dir=data_dir, augment=tta))
+    metrics = dataclasses.asdict(evaluate_run(opened, on=on, split=split, data_dir=data_dir, augment=tta))
+    taught = on == "pen" and "is_digit_threshold" in opened.results
+    outliers = dataclasses.asdict(evaluate_outliers(opened)) if taught else None
     config = opened.config
     about = {
         "run": str(run),
         "model": config.model,
         "preset": config.preset,
         "ensemble_size": config.ensemble_size,
-        "dataset": config.dataset,
+        "dataset": on or config.dataset,
         "split": split,
         "tta": tta,
     }
     if as_json:
-        print(json.dumps({**about, **metrics}))
-    else:
-        print_metrics({**about, **metrics})
+        print(json.dumps({**about, **metrics, **({"outliers": outliers} if outliers else {})}))
+        return
+    print_metrics({**about, **metrics})
+    if outliers:
+        print_outliers(outliers)

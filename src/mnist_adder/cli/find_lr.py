@@ -26,10 +26,10 @@ def find_lr(
 
     from rich.progress import Progress
 
+    from mnist_adder.lr_finder import STEPS, find_learning_rate
     from mnist_adder.reports import range_test, save_figure
     from mnist_adder.safe_io import write_text
     from mnist_adder.training.config import TrainConfig
-    from mnist_adder.training.lr_finder import STEPS, find_learning_rate
 
     config = TrainConfig(
         model=model,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from mnist_adder.evaluation.compare import Comparison
+    from mnist_adder.comparison.compare import Comparison
 
 _PLAIN = {"█": "#", "±": "+-", "×": "x", "–": "-", "−": "-", "…": "..."}
 """What is printed where an encoding lacks a character; anything else becomes ``?``."""
@@ -112,6 +112,21 @@ def print_metrics(results: Mapping[str, Any]) -> None:
     make_console().print(table)
     if "train_seconds" in results:
         print(f"{results['parameters']:,} parameters, trained in {results['train_seconds']:.1f} s")
+
+
+def print_outliers(outliers: Mapping[str, Any]) -> None:
+    """Print how well digits were told from other characters as a table."""
+    measures = {
+        "digits taken for digits": "kept",
+        "other characters taken for digits": "passing",
+        "the same, if 98 % of the digits were kept": "passing_at_98",
+        "area under the ROC curve": "auroc",
+    }
+    what = f"{outliers['digits']:,} digits and {outliers['others']:,} other characters"
+    table = make_table(f"{what} of held-out writers", "%")
+    for label, name in measures.items():
+        table.add_row(label, f"{100 * outliers[name]:.2f}")
+    make_console().print(table)
 
 
 def print_comparison(comparison: Comparison) -> None:

@@ -37,7 +37,7 @@ class MNISTAdder(Dataset[Item]):
         root: folder of the four MNIST files; without it see :func:`~mnist_adder.data.images.load_images`.
         split: ``"train"`` (55,000 images of MNIST), ``"validation"`` (5,000, as many of each digit, always
             the same), ``"all"`` (those two, in their published order) or ``"test"`` (10,000).
-        dataset: ``"auto"``, ``"mnist"`` or ``"digits"``, as for :func:`~mnist_adder.data.images.load_images`.
+        dataset: as for :func:`~mnist_adder.data.images.load_images`.
         pairs: ``"random"`` gives each image one number, drawn evenly and anew by each :meth:`set_epoch`;
             ``"all"`` gives each image all ten: pair i is image i // 10 with the number i % 10.
         seed: of the drawn numbers, >= 0.
@@ -45,9 +45,9 @@ class MNISTAdder(Dataset[Item]):
 
     Attributes:
         images: (N, 1, 28, 28) uint8.
-        digits: (N,) int64, 0..9.
+        digits: (N,) int64, 0..9; below 0 where a training image of ``"mnist+pen"`` shows no digit.
         numbers: (len(self),) int64, 0..9, in the order of the pairs.
-        dataset: which dataset it really is, ``"mnist"`` or ``"digits"``.
+        dataset: which dataset it really is, ``"mnist"`` or ``"digits"`` for ``"auto"``.
 
     Raises:
         DataError: there is no such split, or the dataset cannot be had.

@@ -6,7 +6,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -17,13 +17,18 @@ from torch import Tensor
 
 from mnist_adder.data.mnist import DATA_VARIABLE, MNIST, Manifest, load_mnist
 from mnist_adder.data.sklearn_digits import TEST_SIZE, load_sklearn_digits
+from mnist_adder.data.strokes import checksum, draw_training_images, load_characters
 from mnist_adder.errors import DataError
-from mnist_adder.types import DIGITS
+from mnist_adder.types import DIGITS, NO_DIGIT
 
-DatasetName = Literal["auto", "mnist", "digits"]
+DatasetName = Literal["auto", "mnist", "mnist+pen", "digits"]
 SplitName = Literal["train", "validation", "test", "all"]
 
-VALIDATION_SIZES = {"mnist": 5_000, "digits": 140}  # training images held out: 500 and 14 of each digit
+VALIDATION_SIZES = {
+    "mnist": 5_000,
+    "mnist+pen": 5_000,
+    "digits": 140,
+}  # training images held out: 500 and 14 of each digit
 _SPLIT_SEED = 20_260_101
 
 
@@ -31,13 +36,19 @@ _SPLIT_SEED = 20_260_101
 class DigitImages:
     """One dataset in memory: N training and M test images with the digits they show, on the CPU."""
 
-    dataset: Literal["mnist", "digits"]
+    dataset: Literal["mnist", "mnist+pen", "digits"]
     train_images: Tensor  # (N, 28, 28) uint8, ink bright on dark ground
-    train_digits: Tensor  # (N,) int64, 0..9
+    train_digits: Tensor  # (N,) int64, 0..9, with pen images also NO_DIGIT
     test_images: Tensor  # (M, 28, 28) uint8
     test_digits: Tensor  # (M,) int64, 0..9
     sha256: str  # of the shapes and bytes of the four arrays, in this order
     origin: str  # where they came from, for a person to read
+    pen: int = 0  # the last so many training images are pen-written; none of them is held out
+
+    @property
+    def has_outliers(self) -> bool:
+        """Whether some training images show no digit."""
+        return bool((self.train_digits == NO_DIGIT).any())
 
     def select(self, split: SplitName) -> tuple[Tensor, Tensor]:
         """The images (N, 28, 28) and digits (N,) of a split."""
@@ -45,8 +56,9 @@ class DigitImages:
             return self.test_images, self.test_digits
         if split == "all":
             return self.train_images, self.train_digits
-        train, validation = split_validation(self.train_digits, VALIDATION_SIZES[self.dataset])
-        chosen = train if split == "train" else validation
+        count = len(self.train_digits) - self.pen
+        train, validation = split_validation(self.train_digits[:count], VALIDATION_SIZES[self.dataset])
+        chosen = torch.cat([train, count + torch.arange(self.pen)]) if split == "train" else validation
         return self.train_images[chosen], self.train_digits[chosen]
 
 
@@ -63,7 +75,9 @@ def load_images(
     names, else from the cache, else from a public mirror (into the cache, 11 MB, once). A folder that was
     named must be right: it is never passed over. Only where none was named, and MNIST is neither cached
     nor to be downloaded, does ``"auto"`` go on with the digits bundled with scikit-learn, and says so.
-    ``"mnist"`` is strict, ``"digits"`` are the bundled ones.
+    ``"mnist"`` is strict, ``"digits"`` are the bundled ones. ``"mnist+pen"`` adds pen-written digits and
+    other characters to MNIST's training images, see :func:`~mnist_adder.data.strokes.load_characters`; its
+    test images are MNIST's.
 
     ``notify`` takes sentences for the user; without it the fallback is a ``UserWarning``. ``manifest`` says
     which files count as MNIST, and which mirrors serve them.
@@ -72,9 +86,11 @@ def load_images(
         DataError: there is no such dataset, or it cannot be had.
     """
     if dataset not in get_args(DatasetName):
-        raise DataError(f"There is no dataset {dataset!r}: choose auto, mnist or digits.")
+        raise DataError(f"There is no dataset {dataset!r}: choose auto, mnist, mnist+pen or digits.")
     if dataset == "digits" and data_dir is not None:
         raise DataError(f"The dataset digits needs no folder, but {data_dir} was given: drop one of the two.")
+    if dataset == "mnist+pen":
+        return _add_pen(load_images("mnist", data_dir, notify, manifest=manifest), notify)
     if dataset != "digits":
         try:
             folder, arrays = load_mnist(data_dir, notify, manifest)
@@ -88,6 +104,23 @@ def load_images(
     origin = f"the {len(digits):,} handwritten digits bundled with scikit-learn, scaled to 28x28"
     train, test = slice(-TEST_SIZE), slice(-TEST_SIZE, None)
     return _as_tensors("digits", origin, [images[train], digits[train], images[test], digits[test]])
+
+
+def _add_pen(data: DigitImages, notify: Callable[[str], None] | None) -> DigitImages:
+    """Append the characters of the writers who are not held out, each drawn with several pens."""
+    characters = load_characters()
+    if notify is not None:
+        notify("Drawing pen-written characters with many pens, which takes about a minute.")
+    images, labels = draw_training_images([each for each in characters if not each.validation])
+    return replace(
+        data,
+        dataset="mnist+pen",
+        train_images=torch.cat([data.train_images, images]),
+        train_digits=torch.cat([data.train_digits, labels]),
+        pen=len(labels),
+        sha256=hashlib.sha256((data.sha256 + checksum(characters)).encode()).hexdigest(),
+        origin=f"{data.origin}, and {len(labels):,} drawings of pen-written characters",
+    )
 
 
 def _as_tensors(

@@ -1,1 +1,1 @@
-"""Counting right answers over every image with each of the ten numbers, and comparing runs."""
+"""Counting right answers over every image with each of the ten numbers."""

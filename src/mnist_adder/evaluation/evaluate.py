@@ -1,18 +1,24 @@
-"""Evaluating a trained model, or a run, on all pairs of a split."""
+"""Evaluating a trained model, or a run, with all ten numbers for each image."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import torch
+from torch import Tensor
+
 from mnist_adder.data.dataset import MNISTAdder
-from mnist_adder.data.images import load_images
+from mnist_adder.data.images import DatasetName, load_images
+from mnist_adder.data.strokes import draw_validation_images
 from mnist_adder.environment import best_device
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation import metrics
 from mnist_adder.evaluation.metrics import Metrics, PairPredictions
+from mnist_adder.evaluation.outliers import OutlierMetrics, compute_outlier_metrics, is_digit_probabilities
 from mnist_adder.models.base import evaluation_mode
 from mnist_adder.models.ensemble import SHIFTS, Ensemble
+from mnist_adder.types import NO_DIGIT
 
 if TYPE_CHECKING:
     from mnist_adder.models import Adder
@@ -20,38 +26,44 @@ if TYPE_CHECKING:
 
 _IMAGES_AT_ONCE = 500  # few enough that the activations stay in the processor's cache
 
+TestSet = Literal["mnist", "pen", "digits"]
 
-def predict_split(model: Adder, dataset: MNISTAdder) -> PairPredictions:
-    """Predict all pairs of a split, in float32, on the model's device; its mode is left as it was."""
+
+def predict_images(model: Adder, images: Tensor, digits: Tensor) -> PairPredictions:
+    """Predict images (N, 1, 28, 28) uint8, that show these digits (N,), with all ten numbers.
+
+    It is done in float32, on the model's device; its mode is left as it was.
+    """
     device = next(model.parameters()).device
     chunks = zip(
-        dataset.images.to(device).split(_IMAGES_AT_ONCE),
-        dataset.digits.to(device).split(_IMAGES_AT_ONCE),
-        strict=True,
+        images.to(device).split(_IMAGES_AT_ONCE), digits.to(device).split(_IMAGES_AT_ONCE), strict=True
     )
     with evaluation_mode(model):
         return metrics.concatenate(
-            [metrics.predict_pairs(model, images.float() / 255, digits) for images, digits in chunks]
+            [metrics.predict_pairs(model, chunk.float() / 255, shown) for chunk, shown in chunks]
         )
 
 
 def evaluate(model: Adder, dataset: MNISTAdder) -> Metrics:
-    """Count how often a model is right on all pairs of a split; see :func:`predict_split`."""
-    return metrics.compute_metrics(predict_split(model, dataset), dataset.digits)
+    """Count how often a model is right on all pairs of a split; see :func:`predict_images`."""
+    return metrics.compute_metrics(predict_images(model, dataset.images, dataset.digits), dataset.digits)
 
 
 def evaluate_run(
     run: Run,
     *,
+    on: TestSet | None = None,
     split: Literal["test", "validation"] = "test",
     data_dir: Path | None = None,
     augment: bool = False,
 ) -> Metrics:
-    """Load a run's weights and the dataset it was trained on, and evaluate.
+    """Load a run's weights and images that it was not trained on, and count how often it is right.
 
     Args:
         run: a finished run.
-        split: whose images are counted.
+        on: MNIST's pairs, held-out writers of the pen-written characters, or the digits bundled with
+            scikit-learn, all of them unless the run was trained on them. By default the run's own dataset.
+        split: whose images are counted, of MNIST or of the bundled digits.
         data_dir: see :func:`mnist_adder.data.images.load_images`.
         augment: predict each image also shifted by a pixel to each side, and take the mean.
 
@@ -59,13 +71,49 @@ def evaluate_run(
         DataError: the dataset cannot be loaded.
         RunError: the run was trained on another version of the dataset, or on ``split`` itself.
     """
+    if on == "pen":
+        images, digits = draw_validation_images()
+        images, digits = images[digits != NO_DIGIT], digits[digits != NO_DIGIT]
+    else:
+        images, digits = _held_out(run, on, split, data_dir)
+    model = run.load_model()
+    if augment:
+        model = Ensemble([model], SHIFTS).eval()
+    model = model.to(best_device())
+    return metrics.compute_metrics(predict_images(model, images.unsqueeze(1), digits), digits)
+
+
+def _held_out(
+    run: Run, on: TestSet | None, split: Literal["test", "validation"], data_dir: Path | None
+) -> tuple[Tensor, Tensor]:
+    """Images (N, 28, 28) and digits (N,) of a dataset that the run was not trained on."""
     if split == "validation" and run.config.recipe.train_on == "all":
         raise RunError(
             f"{run.folder} was trained on all images, the validation images too: they say nothing."
         )
-    data = load_images(run.config.dataset, data_dir)
-    run.check_data(data.sha256, data.origin)
-    model = run.load_model()
-    if augment:
-        model = Ensemble([model], SHIFTS).eval()
-    return evaluate(model.to(best_device()), MNISTAdder(split=split, data=data))
+    trained_on: TestSet = "digits" if run.config.dataset == "digits" else "mnist"
+    wanted: DatasetName = trained_on if on is None or on == "pen" else on
+    data = load_images(wanted, data_dir)
+    if data.dataset == run.config.dataset:
+        run.check_data(data.sha256, data.origin)
+    images, digits = data.select(split)
+    if trained_on != data.dataset == "digits":
+        images, digits = torch.cat([data.train_images, images]), torch.cat([data.train_digits, digits])
+    return images, digits
+
+
+def evaluate_outliers(run: Run) -> OutlierMetrics:
+    """How well a run tells the digits of the pen's held-out writers from their other characters.
+
+    Raises:
+        DataError: there are no pen-written characters here.
+        RunError: the run was not taught to tell them.
+    """
+    threshold = run.results.get("is_digit_threshold")
+    if threshold is None:
+        raise RunError(
+            f"{run.folder} was not taught to tell digits from other characters: train on mnist+pen."
+        )
+    images, labels = draw_validation_images()
+    likely = is_digit_probabilities(run.load_model().to(best_device()), images)
+    return compute_outlier_metrics(likely[labels != NO_DIGIT], likely[labels == NO_DIGIT], threshold)

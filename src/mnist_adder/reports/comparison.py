@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from matplotlib.figure import Figure
 
+from mnist_adder.comparison.compare import Comparison, Row
 from mnist_adder.errors import RunError
-from mnist_adder.evaluation.compare import Comparison, Row
 from mnist_adder.reports.axes import log_axis, stretch_accuracy
 from mnist_adder.reports.style import MARKERS, SERIES, legend, panels, save_figure, styled
 from mnist_adder.run_config import network_name
@@ -25,7 +25,7 @@ def save_comparison(comparison: Comparison, folder: Path) -> Path:
     """Write comparison.md, comparison.json, two plots, and each run's results as ``runs/NAME-seedN.json``.
 
     Args:
-        comparison: from :func:`mnist_adder.evaluation.compare.compare`.
+        comparison: from :func:`mnist_adder.comparison.compare.compare`.
         folder: made if it is not there; files of the same names are replaced.
 
     Returns:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from mnist_adder.evaluation.examples import Examples
+from mnist_adder.examples import Examples
 from mnist_adder.reports.axes import log_axis, plain, stretch_accuracy
 from mnist_adder.reports.run_files import parts
 from mnist_adder.reports.style import (

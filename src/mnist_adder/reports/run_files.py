@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mnist_adder import models
 from mnist_adder.errors import RunError
-from mnist_adder.evaluation.examples import Examples
+from mnist_adder.examples import Examples
 from mnist_adder.models import Adder
 from mnist_adder.models.recipe import explain
 from mnist_adder.reproduce import train_command

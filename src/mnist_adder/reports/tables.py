@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from mnist_adder.evaluation.compare import mean_std
+from mnist_adder.comparison.compare import mean_std
 from mnist_adder.models import Adder
 from mnist_adder.models.layers import Crop
 from mnist_adder.models.summary import summarize

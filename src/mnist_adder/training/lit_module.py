@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import lightning as L
 import torch
+import torch.nn.functional as F
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
@@ -26,9 +27,18 @@ from mnist_adder.evaluation.metrics import (
 )
 from mnist_adder.models import Adder, Recipe
 from mnist_adder.training.muon import Muon
-from mnist_adder.types import NUMBERS, Batch, Losses, Outputs
+from mnist_adder.types import NO_DIGIT, NUMBERS, Batch, Losses, Outputs
 
 _Loss = TypeVar("_Loss", float, Tensor)
+
+
+class Step(NamedTuple):
+    """What a model makes of a batch: outputs and losses for the pairs whose image shows a digit."""
+
+    outputs: Outputs
+    losses: Losses
+    outlier: Tensor | None  # a scalar, the loss of telling digits from what is none; None: all are digits
+    batch: Batch  # these pairs
 
 
 class AdderModule(L.LightningModule):
@@ -38,10 +48,11 @@ class AdderModule(L.LightningModule):
     and bfloat16 would round the sums.
     """
 
-    def __init__(self, model: Adder, recipe: Recipe) -> None:
+    def __init__(self, model: Adder, recipe: Recipe, *, has_outliers: bool = False) -> None:
         super().__init__()
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.recipe = recipe
+        self.has_outliers = has_outliers  # whether some images show no digit
         self.totals: Tensor | None = None  # (5,) of LOGGED over the epoch's pairs so far
         self.pairs = 0
         self.epoch_started = 0.0
@@ -55,23 +66,27 @@ class AdderModule(L.LightningModule):
         self.trainer.train_dataloader.set_epoch(self.current_epoch)
 
     def training_step(self, batch: Batch) -> Tensor:
-        """One step's loss, a scalar: the two losses joined by the recipe's weights."""
+        """One step's loss, a scalar: the losses joined by the recipe's weights."""
         self.learning_rate = self.trainer.optimizers[0].param_groups[0]["lr"]
-        outputs, losses, batch = self.learn_from(batch)
+        outputs, losses, outlier, batch = self.learn_from(batch)
         self._count(outputs, losses, batch)
-        return self.weighted(losses.digit, losses.sum)
+        loss = self.weighted(losses.digit, losses.sum)
+        return loss if outlier is None else loss + self.recipe.outlier_weight * outlier
 
-    def learn_from(self, batch: Batch) -> tuple[Outputs, Losses, Batch]:
-        """Outputs and losses of a step, and the pairs they are for. Autocast is up to the caller."""
+    def learn_from(self, batch: Batch) -> Step:
+        """The outputs and losses of a step. Autocast is up to the caller."""
         features = self.model.encode(batch.images)
         features, batch = with_more_numbers(features, batch, self.recipe.numbers_per_image)
         with torch.autocast(features.device.type, enabled=False):
             outputs = self.model.combine(features.float(), batch.numbers)
+            outlier = None
+            if self.has_outliers:
+                outlier, outputs, batch = split_off_outliers(outputs, batch)
             losses = self.model.losses(outputs, batch.digits, batch.sums)
             if self.recipe.label_smoothing:
                 even = -outputs.digit_logits.log_softmax(1).mean()  # the loss of targets that are all alike
                 losses = losses._replace(digit=torch.lerp(losses.digit, even, self.recipe.label_smoothing))
-        return outputs, losses, batch
+        return Step(outputs, losses, outlier, batch)
 
     def weighted(self, digit: _Loss, sum_: _Loss) -> _Loss:
         """The two losses joined by the recipe's weights."""
@@ -144,6 +159,20 @@ def with_more_numbers(features: Tensor, batch: Batch, count: int) -> tuple[Tenso
     numbers = ((batch.numbers.unsqueeze(1) + steps) % NUMBERS).flatten()
     digits = batch.digits.repeat_interleave(count)
     return features.repeat_interleave(count, 0), Batch(batch.images, numbers, digits, digits + numbers)
+
+
+def split_off_outliers(outputs: Outputs, batch: Batch) -> tuple[Tensor, Outputs, Batch]:
+    """The loss of telling digits from other characters, a scalar, and the digits' outputs and pairs.
+
+    "No digit" is an eleventh class whose logit is fixed at 0, so it needs no weights: the images of no digit
+    push all ten logits down. See :meth:`Adder.is_digit_probability`. How many digits there are has to be
+    known, so this waits for the device. The images stay as they are.
+    """
+    is_digit = batch.digits != NO_DIGIT
+    loss = F.binary_cross_entropy_with_logits(outputs.digit_logits.logsumexp(1), is_digit.float())
+    digits, numbers, sums = batch.digits[is_digit], batch.numbers[is_digit], batch.sums[is_digit]
+    chosen = Outputs(outputs.digit_logits[is_digit], outputs.sum_scores[is_digit])
+    return loss, chosen, Batch(batch.images, numbers, digits, sums)
 
 
 def make_train_loader(

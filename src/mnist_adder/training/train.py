@@ -226,7 +226,7 @@ def _run_trainer(trainer: L.Trainer, model: Adder, run: Run, data: DigitImages) 
         warnings.filterwarnings("ignore", "You defined a `validation_step` but have no")  # train_on is all
         try:
             trainer.fit(
-                AdderModule(model, recipe),
+                AdderModule(model, recipe, has_outliers=data.has_outliers),
                 train_loader,
                 validation_loader,
                 ckpt_path=checkpoint if checkpoint.exists() else None,

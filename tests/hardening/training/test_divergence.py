@@ -14,11 +14,11 @@ from tests.hardening.attempts import Faults
 
 from mnist_adder import models
 from mnist_adder.errors import DivergedError, ModelError
+from mnist_adder.lr_finder import find_learning_rate
 from mnist_adder.runs import load_run
 from mnist_adder.training.callbacks import DIVERGED, check_losses
 from mnist_adder.training.complete import check_weights
 from mnist_adder.training.config import TrainConfig
-from mnist_adder.training.lr_finder import find_learning_rate
 from mnist_adder.training.train import resume, train
 
 FAR_TOO_HIGH = (

@@ -13,10 +13,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mnist_adder import lr_finder
 from mnist_adder.errors import ModelError
-from mnist_adder.training import lr_finder
+from mnist_adder.lr_finder import MEMORY, RATES, RangeTest, find_learning_rate, smooth, suggest
 from mnist_adder.training.config import TrainConfig
-from mnist_adder.training.lr_finder import MEMORY, RATES, RangeTest, find_learning_rate, smooth, suggest
 
 
 def made_up(end: float, *, height: float = 2.3, depth: float = 2.0, width: float = 1.5) -> list[float]:

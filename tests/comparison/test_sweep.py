@@ -8,11 +8,11 @@ from pathlib import Path
 import lightning as L
 import pytest
 
+from mnist_adder.comparison.sweep import sweep
 from mnist_adder.data.images import DatasetName
 from mnist_adder.errors import ModelError, RunError
 from mnist_adder.runs import Run
 from mnist_adder.training.config import TrainConfig
-from mnist_adder.training.sweep import sweep
 
 NAMES = ["exact-sum", "learned-sum"]
 

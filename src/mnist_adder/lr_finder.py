@@ -158,7 +158,7 @@ class Learner:
         """Learn from the next batch at this rate; returns the digit's loss before, infinite if any is."""
         batch = next(self.batches)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.rounds):
-            _, losses, _ = self.module.learn_from(batch)
+            losses = self.module.learn_from(batch).losses
         loss = self.module.weighted(losses.digit, losses.sum)
         for group in self.optimizer.param_groups:
             group["lr"] = rate

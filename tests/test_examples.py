@@ -7,9 +7,9 @@ import torch
 from mnist_adder import models
 from mnist_adder.data.dataset import MNISTAdder
 from mnist_adder.data.images import load_images
-from mnist_adder.evaluation.evaluate import predict_split
-from mnist_adder.evaluation.examples import Examples, pick_mistakes, pick_samples
+from mnist_adder.evaluation.evaluate import predict_images
 from mnist_adder.evaluation.metrics import PairPredictions
+from mnist_adder.examples import Examples, pick_mistakes, pick_samples
 from mnist_adder.runs import Run
 
 
@@ -29,7 +29,7 @@ def test_samples_are_the_first_images_with_every_number() -> None:
 def test_mistakes_are_the_most_confident_wrong_predictions_each_image_once(trained_run: Run) -> None:
     dataset = MNISTAdder(split="test", data=load_images("digits"))
     model = trained_run.load_model()
-    predictions = predict_split(model, dataset)
+    predictions = predict_images(model, dataset.images, dataset.digits)
     mistakes = pick_mistakes(model, dataset, predictions)
     predicted = mistakes.digit_probabilities.argmax(1)
     assert len(predicted) > 0

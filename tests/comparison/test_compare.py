@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from mnist_adder.comparison.compare import compare
 from mnist_adder.errors import RunError
-from mnist_adder.evaluation.compare import compare
 from mnist_adder.runs import Run
 
 Results = dict[str, Any]

@@ -1,0 +1,248 @@
+"""Pen-written digits and other characters as strokes, drawn as pictures with pens of many kinds.
+
+They come from the first public training release of UNIPEN, train_r01_v07 (International Unipen Foundation,
+1999; CC BY 4.0, doi 10.5281/zenodo.1195803; I. Guyon, L. Schomaker, R. Plamondon, M. Liberman, S. Janet,
+"UNIPEN project of on-line data exchange and recognizer benchmarks", ICPR 1994).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import os
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter
+from torch import Tensor
+
+from mnist_adder.errors import DataError, PictureError, RunError
+from mnist_adder.inference.preprocess import preprocess
+from mnist_adder.safe_io import in_short, read_bytes
+from mnist_adder.types import NO_DIGIT
+
+STROKES_VARIABLE = "MNIST_ADDER_STROKES"
+ARRAY_FILES = ("unipen-digits.npz", "unipen-not-digits.npz")
+NOT_DIGITS = "ERNLPMHKWF=X+$?%#&@"
+"""Capitals and signs that nobody takes for a digit."""
+
+SIDES = (8, 12, 16, 20, 24, 32, 48, 64, 96)
+"""The character's longer side, in pixels, of pictures of all resolutions."""
+
+Stroke = NDArray[np.float64]
+"""(P, 2): x, y of the points that the pen passed, in this order; y grows downwards."""
+_WHERE_FROM = (
+    "Name the folder of UNIPEN's train_r01_v07 (https://doi.org/10.5281/zenodo.1195803, CC BY 4.0), "
+    f"or of {ARRAY_FILES[0]} and {ARRAY_FILES[1]}, with {STROKES_VARIABLE}."
+)
+_OVERSAMPLING = 3  # drawn so much larger and averaged, which makes edges soft
+
+
+@dataclass(frozen=True, eq=False)
+class Character:
+    """What somebody wrote when asked for a digit or another character."""
+
+    strokes: Sequence[Stroke]
+    digit: int  # 0..9, or NO_DIGIT
+    validation: bool  # by a writer who is held out for choices
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pen:
+    """How strokes are drawn; lengths are shares of the character's longer side."""
+
+    width: float = 0.1
+    angle: float = 0.0  # radians, of the whole character
+    slant: float = 0.0  # how far x moves with y
+    stretch: float = 1.0  # how much wider for its height the character becomes
+    nib: float = 1.0  # height of the nib as a share of its width
+    side: int = 64  # pixels of the character's longer side
+    blur: float = 0.0  # pixels
+
+
+def random_pen(random: np.random.Generator, sides: Sequence[int] = SIDES) -> Pen:
+    """A pen as people have them; ``sides`` are the character's longer sides, in pixels, to draw from."""
+    return Pen(
+        width=math.exp(random.uniform(math.log(0.03), math.log(0.2))),
+        angle=random.normal(0, 0.08),
+        slant=random.normal(0, 0.15),
+        stretch=math.exp(random.normal(0, 0.2)),
+        nib=float(random.choice([1.0, 1.0, 0.5])),
+        side=int(random.choice(sides)),
+        blur=float(random.choice([0.0, 0.0, 0.5, 1.0])),
+    )
+
+
+def draw(strokes: Sequence[Stroke], pen: Pen) -> NDArray[np.uint8]:
+    """Draw a character in dark ink on white paper, (H, W), with a margin around it."""
+    cosine, sine = math.cos(pen.angle), math.sin(pen.angle)
+    matrix = np.array([[cosine, -sine], [sine, cosine]]) @ np.array([[1.0, -pen.slant], [0.0, 1.0]])
+    matrix = matrix @ np.diag([math.sqrt(pen.stretch), 1 / math.sqrt(pen.stretch)])
+    turned = [stroke @ matrix.T for stroke in strokes]
+    points = np.concatenate(turned)
+    low, size = points.min(axis=0), np.ptp(points, axis=0)
+    side = pen.side * _OVERSAMPLING
+    scale = side / max(float(size.max()), 1e-6)
+    margin = (0.6 * pen.width + 0.12) * side
+    width, height = (size * scale + 2 * margin).astype(int) + 1
+    image = Image.new("L", (int(width), int(height)), 255)
+    canvas = ImageDraw.Draw(image)
+    for stroke in turned:
+        _draw_stroke(canvas, (stroke - low) * scale + margin, pen.width * side, pen.nib)
+    if pen.blur:
+        image = image.filter(ImageFilter.GaussianBlur(pen.blur * _OVERSAMPLING))
+    return np.asarray(image.reduce(_OVERSAMPLING))
+
+
+def _draw_stroke(canvas: ImageDraw.ImageDraw, points: Stroke, width: float, nib: float) -> None:
+    stops = points[[0, -1]]  # round ends
+    if nib == 1:
+        canvas.line(points.ravel().tolist(), fill=0, width=max(1, round(width)), joint="curve")
+    else:  # a flat nib leaves its ellipse all the way
+        along = np.concatenate([[0], np.hypot(*np.diff(points, axis=0).T).cumsum()])
+        at = np.arange(0, along[-1] + 1, max(1.0, width * nib / 4))
+        stops = np.stack([np.interp(at, along, points[:, axis]) for axis in (0, 1)], axis=1)
+    reach = np.array([width, width * nib]) / 2
+    for low, high in zip((stops - reach).tolist(), (stops + reach).tolist(), strict=True):
+        canvas.ellipse([*low, *high], fill=0)
+
+
+def load_characters(folder: Path | str | None = None) -> list[Character]:
+    """Read the characters in a folder, or in the one that ``MNIST_ADDER_STROKES`` names.
+
+    It is UNIPEN's archive, unpacked, or has :data:`ARRAY_FILES`, which hold the same in arrays: ``points``
+    (P, 2), ``stroke_starts`` (S + 1,), ``sample_starts`` (N + 1,), ``digits`` or ``characters`` (N,), and
+    ``validation`` (N,).
+
+    Raises:
+        DataError: there is no such folder, or it has neither.
+    """
+    named = folder or os.environ.get(STROKES_VARIABLE)
+    if not named:
+        raise DataError(f"Pen-written characters are not here. {_WHERE_FROM}")
+    path = Path(named).expanduser()
+    try:
+        if (path / ARRAY_FILES[0]).exists():
+            return [character for name in ARRAY_FILES for character in _read_arrays(path / name)]
+        characters = list(_read_unipen(path))
+    except (OSError, KeyError, ValueError, IndexError, RunError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"The folder {path} holds damaged strokes ({in_short(error)}). {_WHERE_FROM}"
+        ) from None
+    if not characters:
+        raise DataError(f"The folder {path} has no pen-written characters. {_WHERE_FROM}")
+    return characters
+
+
+def _read_arrays(path: Path) -> Iterator[Character]:
+    with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as arrays:
+        content = {name: arrays[name] for name in arrays.files}
+    digits = content.get("digits", np.full(len(content["validation"]), NO_DIGIT)).astype(int)
+    strokes = np.split(content["points"].astype(np.float64), content["stroke_starts"][1:-1])
+    ends = zip(content["sample_starts"], content["sample_starts"][1:], strict=False)
+    for digit, validation, (first, end) in zip(digits, content["validation"], ends, strict=True):
+        yield Character(strokes[first:end], int(digit), bool(validation))
+
+
+# Whole components alone, such as 0-2 or 4: where a part of one is named (1:3-2:9), it is shared with others.
+_SEGMENT = re.compile(r'\.SEGMENT CHARACTER ([\d,-]+) \S+ "(.)"')
+_INCLUDE = re.compile(r"\.INCLUDE (\S+)")
+
+
+def _read_unipen(folder: Path) -> Iterator[Character]:
+    """UNIPEN's own files: those below ``data`` name the components, strokes of files below ``include``."""
+    for path in sorted(folder.rglob("*.dat")):
+        text = path.read_text("latin-1")
+        segments = [found for found in _SEGMENT.findall(text) if found[1] in "0123456789" + NOT_DIGITS]
+        if not segments:
+            continue
+        components = [
+            stroke
+            for name in _INCLUDE.findall(text)
+            for found in sorted(folder.rglob(f"include/{name}"))[:1]
+            for stroke in _pen_downs(found.read_text("latin-1"))
+        ]
+        # A file is mostly one writer's: its name decides, so that a writer is on one side.
+        validation = hashlib.sha256(path.stem.encode()).digest()[0] < 32
+        for places, label in segments:
+            strokes = [components[place] for place in _places(places) if place < len(components)]
+            if strokes:
+                yield Character(strokes, int(label) if label.isdigit() else NO_DIGIT, validation)
+
+
+def _places(text: str) -> Iterator[int]:
+    """The numbers of components in ``0-2``, ``4`` or ``0-2,4``."""
+    for span in text.split(","):
+        first, _, last = span.partition("-")
+        yield from range(int(first), int(last or first) + 1)
+
+
+def _pen_downs(text: str) -> Iterator[Stroke]:
+    """The strokes of a file: lines of x and y after each ``.PEN_DOWN``; y grows upwards there."""
+    for block in re.findall(r"^\.PEN_DOWN\s*\n([^.]*)", text, re.MULTILINE):
+        rows = [line.split()[:2] for line in block.splitlines()]
+        points = np.array([row for row in rows if len(row) == 2], dtype=np.float64)
+        if len(points):
+            yield points * [1, -1]
+
+
+def draw_images(
+    characters: Sequence[Character], *, times: int, seed: int, sides: Sequence[int] = SIDES
+) -> tuple[Tensor, Tensor]:
+    """Draw each character with several random pens, and bring the pictures into MNIST's form.
+
+    Training so sees what prediction sees. The few pictures too coarse to be read are left out. The same seed
+    gives the same images, with the same version of Pillow.
+
+    Args:
+        characters: whose labels are the images' labels.
+        times: pictures of each.
+        seed: of the pens, >= 0.
+        sides: the character's longer sides, in pixels, to draw from.
+
+    Returns:
+        Images (N, 28, 28) uint8 and labels (N,) int64, 0..9 or NO_DIGIT, character by character.
+    """
+    images, labels = [], []
+    for place, character in enumerate(characters):
+        random = np.random.default_rng([seed, place])
+        for _ in range(times):
+            try:
+                image = preprocess(draw(character.strokes, random_pen(random, sides)))
+            except PictureError:
+                continue
+            images.append(np.rint(image * 255).astype(np.uint8))
+            labels.append(character.digit)
+    return torch.from_numpy(np.stack(images)), torch.tensor(labels)
+
+
+def draw_validation_images() -> tuple[Tensor, Tensor]:
+    """One picture of each character by a held-out writer, always the same: see :func:`draw_images`.
+
+    Raises:
+        DataError: there are no pen-written characters here.
+    """
+    held_out = [character for character in load_characters() if character.validation]
+    return draw_images(held_out, times=1, seed=0, sides=SIDES[4:])
+
+
+def checksum(characters: Sequence[Character]) -> str:
+    """SHA-256 of all strokes and labels, whatever file they came from."""
+    digest = hashlib.sha256()
+    for character in characters:
+        digest.update(f"{character.digit} {character.validation} ".encode())
+        for stroke in character.strokes:
+            digest.update(stroke.tobytes())
+    return digest.hexdigest()
+
+
+def draw_training_images(characters: Sequence[Character]) -> tuple[Tensor, Tensor]:
+    """Several pictures of each character: see :func:`draw_images`."""
+    return draw_images(characters, times=6, seed=1)

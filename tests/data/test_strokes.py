@@ -1,0 +1,192 @@
+"""Pen-written characters, from a few strokes written by hand here."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mnist_adder.data.images import load_images
+from mnist_adder.data.strokes import (
+    ARRAY_FILES,
+    STROKES_VARIABLE,
+    Character,
+    Pen,
+    checksum,
+    draw,
+    draw_images,
+    draw_validation_images,
+    load_characters,
+    random_pen,
+)
+from mnist_adder.errors import DataError
+from mnist_adder.types import NO_DIGIT
+
+ONE = [np.array([[0.0, 0.0], [0.0, 1000.0]])]
+SEVEN = [np.array([[0.0, 0.0], [700.0, 0.0], [200.0, 1000.0]]), np.array([[150.0, 500.0], [600.0, 500.0]])]
+CROSS = [np.array([[0.0, 0.0], [1000.0, 1000.0]]), np.array([[1000.0, 0.0], [0.0, 1000.0]])]
+
+# A seven of two components and a cross of two, as UNIPEN writes them: y grows upwards.
+INCLUDED = """.COMMENT a writer's pen
+.COORD X Y
+.PEN_DOWN
+0 1000
+700 1000
+200 0
+.PEN_UP
+.PEN_DOWN
+150 500
+600 500
+.PEN_UP
+300 900
+.PEN_DOWN
+0 1000
+1000 0
+.PEN_UP
+.PEN_DOWN
+1000 1000
+0 0
+.PEN_UP
+"""
+SEGMENTS = """.VERSION 1.0
+.INCLUDE abc/data/writer.dat
+.SEGMENT TEXT 0-3 ? "7X"
+.SEGMENT CHARACTER 0-1 ? "7"
+.SEGMENT CHARACTER 2-3 OK "X"
+.SEGMENT CHARACTER 0:0-0:2 ? "1"
+.SEGMENT CHARACTER 3 ? "o"
+"""
+
+
+def write_arrays(folder: Path) -> None:
+    """The two files of arrays: a one and a seven, whose writer is held out, and a cross."""
+    folder.mkdir(exist_ok=True)
+    for name, key, samples, labels, validation in (
+        (ARRAY_FILES[0], "digits", [ONE, SEVEN], np.array([1, 7], np.uint8), [False, True]),
+        (ARRAY_FILES[1], "characters", [CROSS], np.array(["X"]), [True]),
+    ):
+        strokes = [stroke for sample in samples for stroke in sample]
+        arrays: dict[str, Any] = {
+            "points": np.concatenate(strokes).astype(np.int16),
+            "stroke_starts": np.cumsum([0, *map(len, strokes)]).astype(np.int32),
+            "sample_starts": np.cumsum([0, *map(len, samples)]).astype(np.int32),
+            "validation": np.array(validation),
+            key: labels,
+        }
+        np.savez(folder / name, **arrays)
+
+
+def write_unipen(folder: Path) -> None:
+    for path, text in (
+        ("data/1a/abc/writer.dat", SEGMENTS),
+        ("include/abc/data/writer.dat", INCLUDED),
+    ):
+        (folder / path).parent.mkdir(parents=True)
+        (folder / path).write_text(text)
+
+
+def test_reads_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_arrays(tmp_path)
+    monkeypatch.setenv(STROKES_VARIABLE, str(tmp_path))
+    one, seven, cross = load_characters()
+    assert [each.digit for each in (one, seven, cross)] == [1, 7, NO_DIGIT]
+    assert [each.validation for each in (one, seven, cross)] == [False, True, True]
+    for character, strokes in ((one, ONE), (seven, SEVEN), (cross, CROSS)):
+        for found, written in zip(character.strokes, strokes, strict=True):
+            np.testing.assert_array_equal(found, written)
+
+
+def test_reads_the_files_of_unipen(tmp_path: Path) -> None:
+    write_unipen(tmp_path)
+    seven, cross = load_characters(tmp_path)  # a part of a component and other letters are left out
+    assert (seven.digit, cross.digit) == (7, NO_DIGIT)
+    assert seven.validation == cross.validation  # one writer is on one side
+    assert [len(stroke) for stroke in seven.strokes] == [3, 2]
+    np.testing.assert_array_equal(seven.strokes[0], [[0, -1000], [700, -1000], [200, 0]])  # upside down
+    image, label = draw_images([seven], times=1, seed=0)
+    assert label.tolist() == [7]
+    assert image[0, :10].sum() > image[0, 18:].sum()  # the long bar is at the top
+
+
+@pytest.mark.parametrize("what", ["none", "empty", "missing", "damaged"])
+def test_missing_strokes_are_one_line(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(STROKES_VARIABLE, raising=False)
+    if what == "damaged":
+        write_arrays(tmp_path)
+        (tmp_path / ARRAY_FILES[0]).write_bytes(b"PK\3\4 nothing more")
+    folder = {"none": None, "missing": tmp_path / "nowhere"}.get(what, tmp_path)
+    with pytest.raises(DataError) as caught:
+        load_characters(folder)
+    said = str(caught.value)
+    for word in ("train_r01_v07", "10.5281/zenodo.1195803", "CC BY 4.0", STROKES_VARIABLE):
+        assert word in said
+    assert "\n" not in said
+
+
+def test_a_pen_draws_dark_ink_with_a_margin() -> None:
+    thin, thick = (draw(SEVEN, Pen(width=width, side=100)) for width in (0.05, 0.2))
+    for picture in (thin, thick):
+        assert picture.dtype == np.uint8
+        assert picture.min() == 0
+        border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+        assert (border == 255).all()
+    assert (thick < 128).mean() > 2 * (thin < 128).mean()
+    wide = draw(SEVEN, Pen(side=100, stretch=2)).shape
+    assert wide[1] > wide[0]
+    nib = draw(CROSS, Pen(width=0.2, nib=0.5, side=100))
+    assert (nib < 128).mean() < (draw(CROSS, Pen(width=0.2, side=100)) < 128).mean()
+    assert draw([np.zeros((1, 2))], Pen()).min() == 0  # a dot
+
+
+def test_random_pens_differ_and_repeat() -> None:
+    pens = [random_pen(np.random.default_rng(seed)) for seed in (0, 0, 1)]
+    assert pens[0] == pens[1] != pens[2]
+    assert all(0.03 <= random_pen(np.random.default_rng(seed)).width <= 0.2 for seed in range(50))
+
+
+def test_images_are_what_prediction_sees() -> None:
+    characters = [Character(SEVEN, 7, False), Character(CROSS, NO_DIGIT, False)]
+    images, labels = draw_images(characters, times=3, seed=0, sides=(48, 96))
+    assert images.shape == (6, 28, 28)
+    assert images.dtype == torch.uint8
+    assert labels.tolist() == [7, 7, 7, NO_DIGIT, NO_DIGIT, NO_DIGIT]
+    assert (images.flatten(1).amax(1) == 255).all()
+    assert not images[:, :3].any()  # MNIST's margin
+    again, _ = draw_images(characters, times=3, seed=0, sides=(48, 96))
+    other, _ = draw_images(characters, times=3, seed=1, sides=(48, 96))
+    assert torch.equal(images, again)
+    assert not torch.equal(images, other)
+
+
+def test_pen_images_are_added_to_mnist_and_none_is_held_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_arrays(tmp_path)
+    monkeypatch.setenv(STROKES_VARIABLE, str(tmp_path))
+    mnist, both = load_images("mnist"), load_images("mnist+pen")
+    assert both.pen > 0
+    assert both.dataset == "mnist+pen"
+    assert both.sha256 != mnist.sha256
+    assert torch.equal(both.test_images, mnist.test_images)
+    assert torch.equal(both.select("validation")[0], mnist.select("validation")[0])
+    images, digits = both.select("train")
+    assert len(images) == 55_000 + both.pen
+    assert torch.equal(digits[:55_000], mnist.select("train")[1])
+    drawn, labels = draw_validation_images()
+    assert labels.tolist() == [7, NO_DIGIT]  # the writers who are held out
+    assert drawn.shape == (2, 28, 28)
+
+
+def test_the_checksum_is_of_strokes_labels_and_sides() -> None:
+    seven = Character(SEVEN, 7, False)
+    others = [
+        dataclasses.replace(seven, digit=1),
+        dataclasses.replace(seven, validation=True),
+        dataclasses.replace(seven, strokes=SEVEN[:1]),
+    ]
+    assert len({checksum([each]) for each in (seven, *others)}) == 4
+    assert checksum([seven]) == checksum([Character([stroke.copy() for stroke in SEVEN], 7, False)])
