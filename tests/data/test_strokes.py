@@ -10,24 +10,24 @@ import numpy as np
 import pytest
 import torch
 
+from mnist_adder.data import pen
 from mnist_adder.data.images import load_images
-from mnist_adder.data.strokes import (
-    ARRAY_FILES,
-    STROKES_VARIABLE,
-    Character,
+from mnist_adder.data.pen import (
     Pen,
-    checksum,
+    coarse_copy,
     draw,
     draw_images,
+    draw_training_images,
     draw_validation_images,
-    load_characters,
     random_pen,
 )
+from mnist_adder.data.strokes import ARRAY_FILES, STROKES_VARIABLE, Character, checksum, load_characters
 from mnist_adder.errors import DataError
 from mnist_adder.types import NO_DIGIT
 
 ONE = [np.array([[0.0, 0.0], [0.0, 1000.0]])]
 SEVEN = [np.array([[0.0, 0.0], [700.0, 0.0], [200.0, 1000.0]]), np.array([[150.0, 500.0], [600.0, 500.0]])]
+ZERO = [np.array([[0.0, 500.0], [400.0, 0.0], [800.0, 500.0], [400.0, 1000.0], [0.0, 500.0]])]
 CROSS = [np.array([[0.0, 0.0], [1000.0, 1000.0]]), np.array([[1000.0, 0.0], [0.0, 1000.0]])]
 
 # A seven of two components and a cross of two, as UNIPEN writes them: y grows upwards.
@@ -107,7 +107,7 @@ def test_reads_the_files_of_unipen(tmp_path: Path) -> None:
     assert seven.validation == cross.validation  # one writer is on one side
     assert [len(stroke) for stroke in seven.strokes] == [3, 2]
     np.testing.assert_array_equal(seven.strokes[0], [[0, -1000], [700, -1000], [200, 0]])  # upside down
-    image, label = draw_images([seven], times=1, seed=0)
+    image, label = draw_images([seven])
     assert label.tolist() == [7]
     assert image[0, :10].sum() > image[0, 18:].sum()  # the long bar is at the top
 
@@ -150,16 +150,47 @@ def test_random_pens_differ_and_repeat() -> None:
 
 def test_images_are_what_prediction_sees() -> None:
     characters = [Character(SEVEN, 7, False), Character(CROSS, NO_DIGIT, False)]
-    images, labels = draw_images(characters, times=3, seed=0, sides=(48, 96))
+    images, labels = draw_images(characters, times=3)
     assert images.shape == (6, 28, 28)
     assert images.dtype == torch.uint8
     assert labels.tolist() == [7, 7, 7, NO_DIGIT, NO_DIGIT, NO_DIGIT]
     assert (images.flatten(1).amax(1) == 255).all()
     assert not images[:, :3].any()  # MNIST's margin
-    again, _ = draw_images(characters, times=3, seed=0, sides=(48, 96))
-    other, _ = draw_images(characters, times=3, seed=1, sides=(48, 96))
-    assert torch.equal(images, again)
-    assert not torch.equal(images, other)
+    first, _ = draw_images(characters, times=3, pen=random_pen)
+    again, _ = draw_images(characters, times=3, pen=random_pen)
+    other, _ = draw_images(characters, times=3, seed=1, pen=random_pen)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_two_digits_side_by_side_are_no_digit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pen, "DRAWINGS", 1)
+    monkeypatch.setattr(pen, "PAIRS", 12)
+    monkeypatch.setattr(pen, "COARSE_COPIES", 0)
+    zero, seven = Character(ZERO, 0, False), Character(SEVEN, 7, False)
+    images, labels = draw_training_images([zero, seven], torch.zeros(0, 28, 28), torch.zeros(0))
+    pairs = images[labels == NO_DIGIT]
+    assert len(pairs) > 6
+    assert sorted(labels[labels != NO_DIGIT].tolist()) == [
+        0,
+        0,
+        7,
+        7,
+    ]  # drawn once, and a coarse copy of each
+    heights, widths = ((pairs > 64).any(axis).sum(1) for axis in (2, 1))
+    assert (widths > 0.8 * heights).all()
+    assert (heights >= 6).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_coarse_copy_has_few_pixels_and_the_form_of_mnist(seed: int) -> None:
+    ink = 255 - draw(SEVEN, Pen(side=48))
+    copy = coarse_copy(ink, np.random.default_rng(seed))
+    assert copy.shape == (28, 28)
+    assert copy.dtype == np.uint8
+    rows, columns = np.nonzero(copy)
+    assert max(np.ptp(rows), np.ptp(columns)) <= 20
+    assert copy.max() > 200
 
 
 def test_pen_images_are_added_to_mnist_and_none_is_held_out(
@@ -167,8 +198,13 @@ def test_pen_images_are_added_to_mnist_and_none_is_held_out(
 ) -> None:
     write_arrays(tmp_path)
     monkeypatch.setenv(STROKES_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(pen, "PAIRS", 20)
+    monkeypatch.setattr(pen, "COARSE_COPIES", 30)
     mnist, both = load_images("mnist"), load_images("mnist+pen")
-    assert both.pen > 0
+    most = pen.DRAWINGS + 20 + 1 + 30  # the one, pairs of ones, a coarse copy of it, and MNIST's
+    assert most / 2 < both.pen <= most  # those of too few pixels are left out
+    assert both.has_outliers
+    assert not mnist.has_outliers
     assert both.dataset == "mnist+pen"
     assert both.sha256 != mnist.sha256
     assert torch.equal(both.test_images, mnist.test_images)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mnist_adder.data.mnist import DATA_VARIABLE, MNIST, Manifest, load_mnist
+from mnist_adder.data.pen import draw_training_images
 from mnist_adder.data.sklearn_digits import TEST_SIZE, load_sklearn_digits
-from mnist_adder.data.strokes import checksum, draw_training_images, load_characters
+from mnist_adder.data.strokes import checksum, load_characters
 from mnist_adder.errors import DataError
 from mnist_adder.types import DIGITS, NO_DIGIT
 
@@ -111,7 +112,8 @@ def _add_pen(data: DigitImages, notify: Callable[[str], None] | None) -> DigitIm
     characters = load_characters()
     if notify is not None:
         notify("Drawing pen-written characters with many pens, which takes about a minute.")
-    images, labels = draw_training_images([each for each in characters if not each.validation])
+    learned_from = [character for character in characters if not character.validation]
+    images, labels = draw_training_images(learned_from, *data.select("train"))
     return replace(
         data,
         dataset="mnist+pen",
@@ -119,7 +121,7 @@ def _add_pen(data: DigitImages, notify: Callable[[str], None] | None) -> DigitIm
         train_digits=torch.cat([data.train_digits, labels]),
         pen=len(labels),
         sha256=hashlib.sha256((data.sha256 + checksum(characters)).encode()).hexdigest(),
-        origin=f"{data.origin}, and {len(labels):,} drawings of pen-written characters",
+        origin=f"{data.origin}, and {len(labels):,} images of pen-written characters",
     )
 
 

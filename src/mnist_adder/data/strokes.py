@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import math
 import os
 import re
 import zipfile
@@ -18,13 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
-from torch import Tensor
 
-from mnist_adder.errors import DataError, PictureError, RunError
-from mnist_adder.inference.preprocess import preprocess
+from mnist_adder.errors import DataError, RunError
 from mnist_adder.safe_io import in_short, read_bytes
 from mnist_adder.types import NO_DIGIT
 
@@ -52,66 +47,6 @@ class Character:
     strokes: Sequence[Stroke]
     digit: int  # 0..9, or NO_DIGIT
     validation: bool  # by a writer who is held out for choices
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pen:
-    """How strokes are drawn; lengths are shares of the character's longer side."""
-
-    width: float = 0.1
-    angle: float = 0.0  # radians, of the whole character
-    slant: float = 0.0  # how far x moves with y
-    stretch: float = 1.0  # how much wider for its height the character becomes
-    nib: float = 1.0  # height of the nib as a share of its width
-    side: int = 64  # pixels of the character's longer side
-    blur: float = 0.0  # pixels
-
-
-def random_pen(random: np.random.Generator, sides: Sequence[int] = SIDES) -> Pen:
-    """A pen as people have them; ``sides`` are the character's longer sides, in pixels, to draw from."""
-    return Pen(
-        width=math.exp(random.uniform(math.log(0.03), math.log(0.2))),
-        angle=random.normal(0, 0.08),
-        slant=random.normal(0, 0.15),
-        stretch=math.exp(random.normal(0, 0.2)),
-        nib=float(random.choice([1.0, 1.0, 0.5])),
-        side=int(random.choice(sides)),
-        blur=float(random.choice([0.0, 0.0, 0.5, 1.0])),
-    )
-
-
-def draw(strokes: Sequence[Stroke], pen: Pen) -> NDArray[np.uint8]:
-    """Draw a character in dark ink on white paper, (H, W), with a margin around it."""
-    cosine, sine = math.cos(pen.angle), math.sin(pen.angle)
-    matrix = np.array([[cosine, -sine], [sine, cosine]]) @ np.array([[1.0, -pen.slant], [0.0, 1.0]])
-    matrix = matrix @ np.diag([math.sqrt(pen.stretch), 1 / math.sqrt(pen.stretch)])
-    turned = [stroke @ matrix.T for stroke in strokes]
-    points = np.concatenate(turned)
-    low, size = points.min(axis=0), np.ptp(points, axis=0)
-    side = pen.side * _OVERSAMPLING
-    scale = side / max(float(size.max()), 1e-6)
-    margin = (0.6 * pen.width + 0.12) * side
-    width, height = (size * scale + 2 * margin).astype(int) + 1
-    image = Image.new("L", (int(width), int(height)), 255)
-    canvas = ImageDraw.Draw(image)
-    for stroke in turned:
-        _draw_stroke(canvas, (stroke - low) * scale + margin, pen.width * side, pen.nib)
-    if pen.blur:
-        image = image.filter(ImageFilter.GaussianBlur(pen.blur * _OVERSAMPLING))
-    return np.asarray(image.reduce(_OVERSAMPLING))
-
-
-def _draw_stroke(canvas: ImageDraw.ImageDraw, points: Stroke, width: float, nib: float) -> None:
-    stops = points[[0, -1]]  # round ends
-    if nib == 1:
-        canvas.line(points.ravel().tolist(), fill=0, width=max(1, round(width)), joint="curve")
-    else:  # a flat nib leaves its ellipse all the way
-        along = np.concatenate([[0], np.hypot(*np.diff(points, axis=0).T).cumsum()])
-        at = np.arange(0, along[-1] + 1, max(1.0, width * nib / 4))
-        stops = np.stack([np.interp(at, along, points[:, axis]) for axis in (0, 1)], axis=1)
-    reach = np.array([width, width * nib]) / 2
-    for low, high in zip((stops - reach).tolist(), (stops + reach).tolist(), strict=True):
-        canvas.ellipse([*low, *high], fill=0)
 
 
 def load_characters(folder: Path | str | None = None) -> list[Character]:
@@ -193,46 +128,6 @@ def _pen_downs(text: str) -> Iterator[Stroke]:
             yield points * [1, -1]
 
 
-def draw_images(
-    characters: Sequence[Character], *, times: int, seed: int, sides: Sequence[int] = SIDES
-) -> tuple[Tensor, Tensor]:
-    """Draw each character with several random pens, and bring the pictures into MNIST's form.
-
-    Training so sees what prediction sees. The few pictures too coarse to be read are left out. The same seed
-    gives the same images, with the same version of Pillow.
-
-    Args:
-        characters: whose labels are the images' labels.
-        times: pictures of each.
-        seed: of the pens, >= 0.
-        sides: the character's longer sides, in pixels, to draw from.
-
-    Returns:
-        Images (N, 28, 28) uint8 and labels (N,) int64, 0..9 or NO_DIGIT, character by character.
-    """
-    images, labels = [], []
-    for place, character in enumerate(characters):
-        random = np.random.default_rng([seed, place])
-        for _ in range(times):
-            try:
-                image = preprocess(draw(character.strokes, random_pen(random, sides)))
-            except PictureError:
-                continue
-            images.append(np.rint(image * 255).astype(np.uint8))
-            labels.append(character.digit)
-    return torch.from_numpy(np.stack(images)), torch.tensor(labels)
-
-
-def draw_validation_images() -> tuple[Tensor, Tensor]:
-    """One picture of each character by a held-out writer, always the same: see :func:`draw_images`.
-
-    Raises:
-        DataError: there are no pen-written characters here.
-    """
-    held_out = [character for character in load_characters() if character.validation]
-    return draw_images(held_out, times=1, seed=0, sides=SIDES[4:])
-
-
 def checksum(characters: Sequence[Character]) -> str:
     """SHA-256 of all strokes and labels, whatever file they came from."""
     digest = hashlib.sha256()
@@ -241,8 +136,3 @@ def checksum(characters: Sequence[Character]) -> str:
         for stroke in character.strokes:
             digest.update(stroke.tobytes())
     return digest.hexdigest()
-
-
-def draw_training_images(characters: Sequence[Character]) -> tuple[Tensor, Tensor]:
-    """Several pictures of each character: see :func:`draw_images`."""
-    return draw_images(characters, times=6, seed=1)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mnist_adder.data.dataset import MNISTAdder
 from mnist_adder.data.images import DatasetName, load_images
-from mnist_adder.data.strokes import draw_validation_images
+from mnist_adder.data.pen import draw_validation_images
 from mnist_adder.environment import best_device
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation import metrics

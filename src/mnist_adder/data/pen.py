@@ -1,0 +1,206 @@
+"""Draws strokes with pens of many kinds, as images in MNIST's form: to learn from, and to be counted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter
+from torch import Tensor
+
+from mnist_adder.data.sklearn_digits import mnist_like
+from mnist_adder.data.strokes import Character, Stroke, load_characters
+from mnist_adder.errors import PictureError
+from mnist_adder.inference.preprocess import preprocess
+from mnist_adder.types import NO_DIGIT
+
+DRAWINGS = 5
+"""Training images of each character."""
+PAIRS = 7_000
+"""Training images of two digits side by side, which are no digit."""
+COARSE_COPIES = 16_000
+"""Coarse copies of MNIST's training images."""
+
+_OVERSAMPLING = 3  # drawn so much larger and averaged, which makes edges soft
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pen:
+    """How strokes are drawn; lengths are shares of the character's longer side."""
+
+    width: float = 0.1
+    angle: float = 0.0  # radians, of the whole character
+    slant: float = 0.0  # how far x moves with y
+    stretch: float = 1.0  # how much wider for its height the character becomes
+    nib: float = 1.0  # height of the nib as a share of its width
+    side: int = 64  # pixels of the character's longer side
+    blur: float = 0.0  # pixels
+
+
+def ordinary_pen(random: np.random.Generator) -> Pen:
+    """A pen as most people have it, on a picture of ordinary size; the character stays as it was written."""
+    return Pen(width=_between(random, 0.04, 0.16), side=int(random.choice([32, 48, 64, 96])))
+
+
+def random_pen(random: np.random.Generator) -> Pen:
+    """Any pen, on a picture of any resolution; the character is turned, slanted and stretched a little."""
+    return Pen(
+        width=_between(random, 0.03, 0.2),
+        angle=random.normal(0, 0.04),
+        slant=random.normal(0, 0.08),
+        stretch=math.exp(random.normal(0, 0.12)),
+        nib=float(random.choice([1.0, 1.0, 0.5])),
+        side=int(random.choice([10, 12, 16, 20, 24, 32, 48, 64, 96])),
+        blur=float(random.choice([0.0, 0.0, 0.5, 1.0])),
+    )
+
+
+def _between(random: np.random.Generator, low: float, high: float) -> float:
+    """A random number whose logarithm is evenly spread."""
+    return math.exp(random.uniform(math.log(low), math.log(high)))
+
+
+def draw(strokes: Sequence[Stroke], pen: Pen) -> NDArray[np.uint8]:
+    """Draw a character in dark ink on white paper, (H, W), with a margin around it."""
+    cosine, sine = math.cos(pen.angle), math.sin(pen.angle)
+    matrix = np.array([[cosine, -sine], [sine, cosine]]) @ np.array([[1.0, -pen.slant], [0.0, 1.0]])
+    matrix = matrix @ np.diag([math.sqrt(pen.stretch), 1 / math.sqrt(pen.stretch)])
+    turned = [stroke @ matrix.T for stroke in strokes]
+    points = np.concatenate(turned)
+    low, size = points.min(axis=0), np.ptp(points, axis=0)
+    side = pen.side * _OVERSAMPLING
+    scale = side / max(float(size.max()), 1e-6)
+    margin = (0.6 * pen.width + 0.12) * side
+    width, height = (size * scale + 2 * margin).astype(int) + 1
+    image = Image.new("L", (int(width), int(height)), 255)
+    canvas = ImageDraw.Draw(image)
+    for stroke in turned:
+        _draw_stroke(canvas, (stroke - low) * scale + margin, pen.width * side, pen.nib)
+    if pen.blur:
+        image = image.filter(ImageFilter.GaussianBlur(pen.blur * _OVERSAMPLING))
+    return np.asarray(image.reduce(_OVERSAMPLING))
+
+
+def _draw_stroke(canvas: ImageDraw.ImageDraw, points: Stroke, width: float, nib: float) -> None:
+    stops = points[[0, -1]]  # round ends
+    if nib == 1:
+        canvas.line(points.ravel().tolist(), fill=0, width=max(1, round(width)), joint="curve")
+    else:  # a flat nib leaves its ellipse all the way
+        along = np.concatenate([[0], np.hypot(*np.diff(points, axis=0).T).cumsum()])
+        at = np.arange(0, along[-1] + 1, max(1.0, width * nib / 4))
+        stops = np.stack([np.interp(at, along, points[:, axis]) for axis in (0, 1)], axis=1)
+    reach = np.array([width, width * nib]) / 2
+    for low, high in zip((stops - reach).tolist(), (stops + reach).tolist(), strict=True):
+        canvas.ellipse([*low, *high], fill=0)
+
+
+def draw_images(
+    characters: Sequence[Character],
+    *,
+    times: int = 1,
+    seed: int = 0,
+    pen: Callable[[np.random.Generator], Pen] = ordinary_pen,
+) -> tuple[Tensor, Tensor]:
+    """Draw each character with several pens, and bring the pictures into MNIST's form as prediction does.
+
+    The few pictures that are too coarse to be read are left out. The same seed gives the same images, with
+    the same version of Pillow.
+
+    Args:
+        characters: whose labels are the images' labels.
+        times: pictures of each.
+        seed: of the pens, >= 0.
+        pen: draws a pen.
+
+    Returns:
+        Images (N, 28, 28) uint8 and labels (N,) int64, 0..9 or NO_DIGIT, character by character.
+    """
+    images, labels = [], []
+    for place, character in enumerate(characters):
+        random = np.random.default_rng([seed, place])
+        for _ in range(times):
+            try:
+                image = preprocess(draw(character.strokes, pen(random)))
+            except PictureError:
+                continue
+            images.append(np.rint(image * 255).astype(np.uint8))
+            labels.append(character.digit)
+    return torch.from_numpy(np.stack(images)), torch.tensor(labels)
+
+
+def draw_validation_images() -> tuple[Tensor, Tensor]:
+    """An ordinary picture of each character by a held-out writer, always the same: see :func:`draw_images`.
+
+    Raises:
+        DataError: there are no pen-written characters here.
+    """
+    return draw_images([character for character in load_characters() if character.validation])
+
+
+def draw_training_images(
+    characters: Sequence[Character], images: Tensor, digits: Tensor
+) -> tuple[Tensor, Tensor]:
+    """All that is learned from beside MNIST; the returned images and labels are as of :func:`draw_images`.
+
+    Each character is drawn with several pens. Pairs of digits side by side teach what is no digit. Coarse
+    copies of pen-written digits and of MNIST's teach digits of few pixels.
+
+    Args:
+        characters: by writers who are not held out.
+        images: MNIST's training images that are not held out, (N, 28, 28) uint8.
+        digits: the digits they show, (N,).
+    """
+    random = np.random.default_rng(0)
+    written = [character for character in characters if character.digit != NO_DIGIT]
+    pairs = [_side_by_side(*random.choice(len(written), 2), written, random) for _ in range(PAIRS)]
+    parts = [
+        draw_images(characters, times=DRAWINGS, seed=1, pen=random_pen),
+        draw_images(pairs, seed=2, pen=random_pen),
+    ]
+    copies, labels = [], []
+    for character in written:
+        pen = replace(random_pen(random), width=_between(random, 0.06, 0.4), side=48, blur=0.0)
+        copies.append(coarse_copy(255 - draw(character.strokes, pen), random))
+        labels.append(character.digit)
+    for place in random.permutation(len(images))[:COARSE_COPIES]:
+        copies.append(coarse_copy(images[place].numpy(), random))
+        labels.append(int(digits[place]))
+    parts.append((torch.from_numpy(np.stack(copies)), torch.tensor(labels)))
+    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+
+
+def _side_by_side(
+    left: int, right: int, characters: Sequence[Character], random: np.random.Generator
+) -> Character:
+    """Two digits of about one height, that overlap a little, touch, or stand apart."""
+    strokes: list[Stroke] = []
+    start = 0.0
+    for place in (left, right):
+        points = np.concatenate(characters[place].strokes)
+        low, size = points.min(axis=0), np.ptp(points, axis=0)
+        height = random.uniform(0.85, 1.15)
+        scale = height / max(float(size[1]), 0.3 * float(size[0]), 1e-6)
+        corner = np.array([start, (1 - height) / 2 + random.normal(0, 0.08)])
+        strokes += [(stroke - low) * scale + corner for stroke in characters[place].strokes]
+        start += float(size[0]) * scale + random.uniform(-0.05, 0.35)
+    return Character(strokes, NO_DIGIT, validation=False)
+
+
+def coarse_copy(ink: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """A copy of an image (H, W), ink bright on dark, as of a scanner that sees few pixels: (28, 28).
+
+    Its proportions change a little, and sometimes it becomes black and white.
+    """
+    rows, columns = np.nonzero(ink)
+    picture = Image.fromarray(ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1])
+    side, stretch = int(random.choice([8, 8, 9, 10, 12, 14, 16, 20])), math.exp(random.normal(0, 0.12))
+    width, height = picture.width * stretch, picture.height / stretch
+    scale = side / max(width, height)
+    size = (max(2, round(width * scale)), max(2, round(height * scale)))
+    values = np.asarray(picture.resize(size, Image.Resampling.BOX), dtype=np.float64)
+    values /= values.max()
+    return mnist_like(np.clip((values - 0.4) * 6 + 0.5, 0, 1) if random.random() < 0.3 else values)
