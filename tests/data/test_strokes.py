@@ -176,7 +176,7 @@ def test_two_digits_side_by_side_are_no_digit(monkeypatch: pytest.MonkeyPatch) -
         0,
         7,
         7,
-    ]  # drawn once, and a coarse copy of each
+    ]  # and coarse copies
     heights, widths = ((pairs > 64).any(axis).sum(1) for axis in (2, 1))
     assert (widths > 0.8 * heights).all()
     assert (heights >= 6).all()

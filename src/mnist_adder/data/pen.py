@@ -156,7 +156,8 @@ def draw_training_images(
     """
     random = np.random.default_rng(0)
     written = [character for character in characters if character.digit != NO_DIGIT]
-    pairs = [_side_by_side(*random.choice(len(written), 2), written, random) for _ in range(PAIRS)]
+    chosen = random.choice(len(written), (PAIRS, 2))
+    pairs = [_side_by_side([written[place] for place in pair], random) for pair in chosen]
     parts = [
         draw_images(characters, times=DRAWINGS, seed=1, pen=random_pen),
         draw_images(pairs, seed=2, pen=random_pen),
@@ -173,19 +174,17 @@ def draw_training_images(
     return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
 
-def _side_by_side(
-    left: int, right: int, characters: Sequence[Character], random: np.random.Generator
-) -> Character:
-    """Two digits of about one height, that overlap a little, touch, or stand apart."""
+def _side_by_side(characters: Sequence[Character], random: np.random.Generator) -> Character:
+    """Digits of about one height, in a row; they overlap a little, touch, or stand apart."""
     strokes: list[Stroke] = []
     start = 0.0
-    for place in (left, right):
-        points = np.concatenate(characters[place].strokes)
+    for character in characters:
+        points = np.concatenate(character.strokes)
         low, size = points.min(axis=0), np.ptp(points, axis=0)
         height = random.uniform(0.85, 1.15)
         scale = height / max(float(size[1]), 0.3 * float(size[0]), 1e-6)
         corner = np.array([start, (1 - height) / 2 + random.normal(0, 0.08)])
-        strokes += [(stroke - low) * scale + corner for stroke in characters[place].strokes]
+        strokes += [(stroke - low) * scale + corner for stroke in character.strokes]
         start += float(size[0]) * scale + random.uniform(-0.05, 0.35)
     return Character(strokes, NO_DIGIT, validation=False)
 

@@ -91,13 +91,12 @@ def _held_out(
         raise RunError(
             f"{run.folder} was trained on all images, the validation images too: they say nothing."
         )
-    trained_on: TestSet = "digits" if run.config.dataset == "digits" else "mnist"
-    wanted: DatasetName = trained_on if on is None or on == "pen" else on
-    data = load_images(wanted, data_dir)
+    name: DatasetName = "digits" if (on or run.config.dataset) == "digits" else "mnist"
+    data = load_images(name, data_dir)
     if data.dataset == run.config.dataset:
         run.check_data(data.sha256, data.origin)
     images, digits = data.select(split)
-    if trained_on != data.dataset == "digits":
+    if name == "digits" != run.config.dataset:
         images, digits = torch.cat([data.train_images, images]), torch.cat([data.train_digits, digits])
     return images, digits
 
