@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--run-dir", type=Path, default=Path("runs/best"))
     arguments = parser.parse_args()
     ensemble = trained(arguments.run_dir, arguments.members)
-    singles = [load_run(folder) for folder in sorted((ensemble.folder / "ensemble_size").iterdir())]
+    singles = [load_run(folder) for folder in sorted((ensemble.folder / "members").iterdir())]
     rows = {
         "single": row(singles, augmented=False),
         "ensemble": row([ensemble], augmented=False),
