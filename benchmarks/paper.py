@@ -1,0 +1,652 @@
+"""How well are digits read on real paper? ``python benchmarks/paper.py`` with the two folders of data named.
+
+Every condition is a paper, a pen, a light and a camera, drawn here around digits that people have written:
+half of them MNIST test images, half pen strokes of validation writers. MNIST_ADDER_DATA names the folder of
+MNIST, MNIST_ADDER_STROKES (or --strokes) that of unipen-digits.npz and unipen-not-digits.npz. The same seed
+draws the same pictures, and all conditions show the same digits. The counts go to results/paper.json.
+
+    python benchmarks/paper.py                                     the weights of the package, all conditions
+    python benchmarks/paper.py --run runs/x --output /tmp/x.json   other weights
+    python benchmarks/paper.py --only "printed box" --count 50     some pictures of one, printed and not written
+    python benchmarks/paper.py --sheet sheet.png                   draws 12 of each: red wrong, grey refused
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import math
+import os
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter
+
+from mnist_adder import environment
+from mnist_adder.data.mnist import load_mnist
+from mnist_adder.errors import DataError, PictureError
+from mnist_adder.inference import Predictor
+from mnist_adder.safe_io import write_json
+from mnist_adder.types import Prediction
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "results" / "paper.json"
+STROKES_VARIABLE = "MNIST_ADDER_STROKES"
+SURE = 0.9
+"""An answer of a higher probability is a sure one."""
+
+Random: TypeAlias = np.random.Generator
+Plane: TypeAlias = NDArray[np.float32]  # (H, W), or (H, W, 3) of colours
+Range: TypeAlias = tuple[float, float]
+Colour: TypeAlias = tuple[float, float, float]  # red, green, blue in [0, 1]
+
+
+# What people have written.
+
+
+class Sample(NamedTuple):
+    """A digit or a character as somebody has written it."""
+
+    answer: int  # the digit; -1 if it is none
+    source: str  # "mnist" or "pen"
+    image: NDArray[np.uint8] | None  # (28, 28)
+    strokes: list[NDArray[np.int16]]  # each (points, 2): x, y
+
+
+def mnist_samples(random: Random, count: int) -> list[Sample]:
+    """MNIST test images, drawn at random."""
+    _, (_, _, images, labels) = load_mnist()
+    chosen = random.choice(len(images), count, replace=False)
+    return [Sample(int(labels[row]), "mnist", images[row], []) for row in chosen]
+
+
+def pen_samples(random: Random, count: int, path: Path) -> list[Sample]:
+    """Strokes of validation writers, drawn at random."""
+    if not path.exists():
+        raise DataError(f"There is no {path}. Name the folder of the strokes by {STROKES_VARIABLE}.")
+    with np.load(path) as file:
+        data = {name: file[name] for name in file.files}
+    samples = []
+    for row in random.choice(np.flatnonzero(data["validation"]), count, replace=False):
+        first, last = data["sample_starts"][row : row + 2]
+        ends = data["stroke_starts"][first : last + 1]
+        strokes = [data["points"][start:end] for start, end in zip(ends, ends[1:], strict=False)]
+        samples.append(Sample(int(data["digits"][row]) if "digits" in data else -1, "pen", None, strokes))
+    return samples
+
+
+def draw_lines(lines: list[NDArray[Any]], shape: tuple[int, int], width: float) -> Plane:
+    """Lines of a round pen, (H, W) in [0, 1], antialiased; points are x, y in pixels."""
+    fine = 4
+    image = Image.new("L", (shape[1] * fine, shape[0] * fine))
+    draw, radius = ImageDraw.Draw(image), width * fine / 2
+    for line in lines:
+        points = [(float(x), float(y)) for x, y in line * fine]
+        draw.line(points, fill=255, width=max(1, round(2 * radius)))
+        for x, y in points:
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
+    return np.asarray(image.reduce(fine), dtype=np.float32) / 255
+
+
+def draw_ink(sample: Sample, size: int, width: float) -> Plane:
+    """A sample's ink, cut to it, its longer side about ``size``; a stroke is as wide as a share ``width``.
+
+    An MNIST image keeps its own width of stroke; enlarged, its edges become as sharp as a pen's.
+    """
+    if sample.image is None:
+        points = np.concatenate(sample.strokes)
+        low, scale = points.min(axis=0), size * (1 - width) / max(1, np.ptp(points, axis=0).max())
+        pixels = size * width
+        lines = [(stroke - low) * scale + pixels / 2 + 1 for stroke in sample.strokes]
+        w, h = np.ceil((points.max(axis=0) - low) * scale + pixels + 2).astype(int)
+        ink = draw_lines(lines, (h, w), pixels)
+    else:
+        image = Image.fromarray(sample.image)
+        image = image.crop(image.getbbox())
+        scale = size / max(image.size)
+        if scale != 1:
+            w, h = (max(1, round(side * scale)) for side in image.size)
+            image = image.resize((w, h), Image.Resampling.BICUBIC)
+            image = image.filter(ImageFilter.GaussianBlur(0.35 * max(0, scale - 1)))
+        ink = np.asarray(image, dtype=np.float32) / 255
+        ink = ((ink - 0.45) * max(1, 0.8 * scale) + 0.45).clip(0, 1)
+    return cut(ink, ink > 0.1)
+
+
+def cut(plane: Plane, mask: NDArray[np.bool_], margin: int = 0) -> Plane:
+    """Cut a plane to what is true in the mask, and a margin around it."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    top, left = max(0, rows[0] - margin), max(0, columns[0] - margin)
+    return plane[top : rows[-1] + 1 + margin, left : columns[-1] + 1 + margin]
+
+
+# Pens.
+
+
+class Pen(NamedTuple):
+    """What is written with; ranges are drawn from."""
+
+    width: Range  # of a stroke, a share of the digit's longer side
+    contrast: Range  # how much darker than the paper, a share of its brightness
+    colour: Colour = (0.05, 0.05, 0.07)
+    grain: float = 0.0  # how much of the ink the paper's grain leaves out
+    skips: float = 0.0  # share of the ink that is missing, in gaps
+
+
+FINE = Pen((0.045, 0.06), (0.75, 0.92))
+BALL = Pen((0.05, 0.075), (0.55, 0.75), (0.1, 0.16, 0.5))
+FELT = Pen((0.085, 0.125), (0.8, 0.95))
+PENCIL = Pen((0.05, 0.08), (0.35, 0.55), (0.25, 0.25, 0.27), grain=0.35)
+FAINT = Pen((0.05, 0.075), (0.18, 0.3), (0.3, 0.3, 0.32), grain=0.3)
+CHALK = Pen((0.08, 0.12), (0.75, 0.95), (0.95, 0.95, 0.92), grain=0.5)
+MOUSE = Pen((0.05, 0.1), (1, 1), (0, 0, 0))
+SKIPPING = Pen((0.06, 0.09), (0.55, 0.75), (0.1, 0.16, 0.5), skips=0.12)
+PENS = (FINE, BALL, FELT)
+
+
+def brightness(colour: Plane | Colour) -> Any:
+    """What the eye sees of a colour, as ITU-R 601 weights it."""
+    return np.asarray(colour, dtype=np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
+def smooth_noise(random: Random, shape: tuple[int, int], cell: float) -> Plane:
+    """A field (H, W) of mean 0 and deviation about 1, without detail finer than ``cell`` pixels."""
+    h, w = (math.ceil(side / cell) + 3 for side in shape)
+    coarse = Image.fromarray(random.standard_normal((h, w), dtype=np.float32))
+    fine = coarse.resize((math.ceil(w * cell), math.ceil(h * cell)), Image.Resampling.BICUBIC)
+    return np.asarray(fine)[: shape[0], : shape[1]]
+
+
+# The page: a digit's place on a sheet, and all that is on it.
+
+
+class Page:
+    """A picture in the making; the functions below draw on it one after the other."""
+
+    def __init__(self, random: Random, ink: Plane, size: int, width: float, pen: Pen, paper: Colour) -> None:
+        self.random, self.size, self.pen, self.line_width = random, size, pen, width * size
+        self.top, bottom, self.left, right = (round(size * share) for share in random.uniform(0.3, 0.9, 4))
+        self.height, self.width = ink.shape
+        self.ink = np.pad(ink, ((self.top, bottom), (self.left, right)))
+        self.shape = self.ink.shape
+        self.y, self.x = np.ogrid[: self.shape[0], : self.shape[1]]
+        self.contrast = random.uniform(*pen.contrast)
+        self.paper = brightness(paper)
+        self.picture = np.full((*self.shape, 3), paper, dtype=np.float32)
+
+    def cover(self, coverage: Plane, colour: Colour, contrast: float) -> None:
+        """Put a colour on what is there: ``contrast`` is the change of the bare paper's brightness."""
+        opacity = contrast * self.paper / max(0.05, abs(self.paper - brightness(colour)))
+        if self.paper < 0.5:  # chalk and white paint cover
+            opacity = contrast
+        share = (min(1.0, opacity) * coverage)[..., None]
+        self.picture = self.picture * (1 - share) + share * np.asarray(colour, dtype=np.float32)
+
+    def tilted(self, degrees: float) -> tuple[Plane, Plane]:
+        """Coordinates y, x (H, W) from the digit's middle, turned by an angle."""
+        angle = math.radians(degrees)
+        y, x = self.y - (self.top + self.height / 2), self.x - (self.left + self.width / 2)
+        return y * math.cos(angle) + x * math.sin(angle), x * math.cos(angle) - y * math.sin(angle)
+
+
+Step: TypeAlias = Callable[[Page], None]
+
+
+def write(page: Page) -> None:
+    """Write the digit with the page's pen."""
+    ink, random = page.ink, page.random
+    if page.pen.grain:
+        ink = ink * (1 - page.pen.grain * (0.5 + 0.7 * smooth_noise(random, page.shape, 1.5)).clip(0, 1))
+    if page.pen.skips:
+        noise = smooth_noise(random, page.shape, 0.09 * page.size)
+        level = np.quantile(noise[ink > 0.5], page.pen.skips)
+        ink = ink * ((noise - level) * 8 + 0.5).clip(0, 1)
+    page.cover(ink, page.pen.colour, page.contrast)
+
+
+def stripe(distance: Plane, width: float) -> Plane:
+    """A line of this width where the distance is 0, antialiased."""
+    return (width / 2 + 0.5 - np.abs(distance)).clip(0, min(1.0, width))
+
+
+# What is printed on the paper, or drawn around the digit.
+
+
+def ruled(page: Page, strength: Range, squares: bool = False) -> None:
+    """Lines, a digit one to two spacings high, as strong as a share of the pen's contrast."""
+    random = page.random
+    spacing = page.size / random.uniform(1, 2)
+    share, width = random.uniform(*strength), max(1.0, spacing * random.uniform(0.025, 0.05))
+    colour = [(0.35, 0.45, 0.75), (0.3, 0.3, 0.3), (0.45, 0.5, 0.5)][random.integers(3)]
+    y, x = page.tilted(random.uniform(-2, 2))
+    offset = random.uniform(0, spacing) if random.random() < 0.5 else page.height / 2  # on the line
+    lines = stripe((y - offset + spacing / 2) % spacing - spacing / 2, width)
+    if squares:
+        offset = random.uniform(0, spacing)
+        lines = np.maximum(lines, stripe((x - offset + spacing / 2) % spacing - spacing / 2, width))
+    page.cover(lines, colour, share * page.contrast)
+
+
+def box(page: Page, gap: Range, touching: bool = False) -> None:
+    """A printed frame around the digit; the gaps are shares of the digit's size."""
+    random = page.random
+    y, x = page.tilted(random.uniform(-3, 3))
+    top, bottom, left, right = random.uniform(*gap, 4) * page.size
+    if touching:
+        sides = [top, bottom, left, right]
+        for side in random.choice(4, random.integers(1, 3), replace=False):
+            sides[side] = random.uniform(-0.1, 0.01) * page.size
+        top, bottom, left, right = sides
+    y, x = y - (bottom - top) / 2, x - (right - left) / 2
+    half_height, half_width = (page.height + top + bottom) / 2, (page.width + left + right) / 2
+    outline = np.maximum(np.abs(y) - half_height, np.abs(x) - half_width)
+    page.cover(stripe(outline, page.size * random.uniform(0.015, 0.04)), *printed(page))
+
+
+def printed(page: Page) -> tuple[Colour, float]:
+    """Colour and contrast of a form's lines: between half the pen's and stronger than it."""
+    colour = [(0.05, 0.05, 0.05), (0.2, 0.2, 0.25), (0.1, 0.3, 0.35)][page.random.integers(3)]
+    return colour, page.contrast * page.random.uniform(0.6, 1.15)
+
+
+def cells(page: Page) -> None:
+    """A comb of a form: upright lines left and right, those of neighbours, mostly with a base line."""
+    random = page.random
+    y, x = page.tilted(random.uniform(-2, 2))
+    pitch = max(page.width * 1.15, page.size * random.uniform(0.8, 1.2))
+    width = page.size * random.uniform(0.015, 0.035)
+    x = x - random.uniform(-0.5, 0.5) * (pitch - page.width) * 0.8
+    top = page.height / 2 + page.size * random.uniform(0.05, 0.25)
+    base = page.height / 2 + page.size * random.uniform(0.05, 0.25)
+    top = random.choice([top, -page.height * random.uniform(0, 0.3)])  # whole lines, or short teeth
+    lines = stripe(x % pitch - pitch / 2, width) * (base - y + 0.5).clip(0, 1) * (y + top + 0.5).clip(0, 1)
+    if random.random() < 0.8:
+        lines = np.maximum(lines, stripe(y - base, width))
+    if top > 0 and random.random() < 0.5:
+        lines = np.maximum(lines, stripe(y + top, width))
+    page.cover(lines, *printed(page))
+
+
+def ring(page: Page) -> None:
+    """A ring drawn around the digit by hand, with the same pen."""
+    random = page.random
+    turn = np.linspace(0, 2 * math.pi * random.uniform(0.97, 1.08), 90) + random.uniform(0, 2 * math.pi)
+    wobble = 1 + 0.04 * np.sin(2 * turn + random.uniform(0, 6)) + 0.015 * np.linspace(-1, 1, 90)
+    gap = page.size * random.uniform(0.12, 0.3)
+    middle = np.array([page.left + page.width / 2, page.top + page.height / 2])
+    half = np.array([max(page.width, 0.5 * page.height), page.height]) / 2 * 1.15 + gap
+    line = np.stack([np.cos(turn), np.sin(turn)], axis=1) * wobble[:, None] * half + middle
+    page.cover(draw_lines([line], page.shape, page.line_width), page.pen.colour, page.contrast)
+
+
+def underline(page: Page) -> None:
+    """One line under the digit, or two, drawn by hand with the same pen."""
+    random = page.random
+    left, right = page.left - np.array([1, -1]) * random.uniform(0.05, 0.4, 2) * page.size + [0, page.width]
+    x = np.linspace(left, right, 40)
+    below = page.top + page.height + page.size * random.uniform(0.08, 0.2)
+    bend, slope = random.uniform(-0.03, 0.03), random.uniform(-0.08, 0.08)
+    y = below + slope * (x - x.mean()) + bend * page.size * np.cos(np.linspace(-2, 2, 40))
+    line = np.stack([x, y], axis=1)
+    lines = [line, line + [0, 0.1 * page.size]] if random.random() < 0.25 else [line]
+    page.cover(draw_lines(lines, page.shape, page.line_width), page.pen.colour, page.contrast)
+
+
+def crumpled(page: Page) -> None:
+    """Folds: the paper on either side of each reflects differently, and the fold itself is darker or lighter."""
+    random = page.random
+    shade = np.ones(page.shape, dtype=np.float32)
+    for _ in range(random.integers(4, 9)):
+        y, _ = page.tilted(random.uniform(0, 180))
+        y = y - random.uniform(-0.6, 0.6) * max(page.shape) + 2 * smooth_noise(random, page.shape, 25)
+        reach = page.size * random.uniform(0.2, 0.7)
+        shade *= 1 + random.uniform(-0.09, 0.09) * np.sign(y) * np.exp(-np.abs(y) / reach)
+        shade *= 1 + random.uniform(-0.12, 0.06) * np.exp(-((y / 1.5) ** 2))
+    page.picture *= shade[..., None]
+
+
+def smeared(page: Page) -> None:
+    """Chalk that was wiped away before."""
+    random = page.random
+    smear = smooth_noise(random, page.shape, 0.4 * page.size) + smooth_noise(random, page.shape, 6)
+    page.picture += 0.025 * np.abs(smear)[..., None]
+
+
+# Light.
+
+
+def lit(page: Page, darkest: Range) -> None:
+    """Light that falls off to one side and to the corners; ``darkest`` is what is left of it."""
+    random = page.random
+    y, x = page.tilted(random.uniform(0, 360))
+    slope = (y - y.min()) / (y.max() - y.min())
+    vignette = (y**2 + x**2) / (y**2 + x**2).max()
+    least = random.uniform(*darkest)
+    page.picture *= (1 - (1 - least) * (0.8 * slope + 0.2 * vignette))[..., None].astype(np.float32)
+
+
+def glare(page: Page) -> None:
+    """A lamp's reflection, beside the digit or over some of it."""
+    random = page.random
+    y, x = page.tilted(random.uniform(0, 180))
+    y = y - random.uniform(-0.8, 0.8) * page.size
+    x = x - random.uniform(-0.8, 0.8) * page.size
+    tall, wide = page.size * random.uniform(0.2, 0.5, 2)
+    light = random.uniform(0.3, 0.65) * np.exp(-((y / tall) ** 2) - (x / wide) ** 2)
+    page.picture *= 0.85
+    page.picture += (1 - page.picture) * light[..., None].astype(np.float32)
+
+
+def shadow(page: Page) -> None:
+    """A hard shadow with a straight or a curved edge, 20 to 60 % darker, that crosses the digit or nearly."""
+    random = page.random
+    y, x = page.tilted(random.uniform(0, 360))
+    y = y - random.uniform(-0.7, 0.7) * page.size
+    if random.random() < 0.5:
+        radius = page.size * random.uniform(0.8, 3)
+        y = np.hypot(y + radius, x) - radius
+    dark = random.uniform(0.2, 0.6) * (0.5 - y / random.uniform(1, 5)).clip(0, 1)
+    page.picture *= (1 - dark)[..., None].astype(np.float32)
+
+
+def desk(page: Page) -> None:
+    """The sheet ends before the picture does, on one side or two: a dark or a brown wooden desk."""
+    random = page.random
+    height, width = page.shape
+    margins = [page.top, page.left, height - page.top - page.height, width - page.left - page.width]
+    y, x = page.tilted(random.uniform(-5, 5))
+    ends = [-y - page.height / 2, -x - page.width / 2, y - page.height / 2, x - page.width / 2]
+    side = random.integers(4)
+    sides = [side] if random.random() < 0.5 else [side, (side + 1) % 4]
+    away = np.max([ends[side] - margins[side] * random.uniform(0.45, 0.9) for side in sides], axis=0)
+    grain = smooth_noise(random, (height, width), 30) + 4 * y / page.size
+    if random.random() < 0.5:
+        colour = np.array([0.5, 0.34, 0.2]) * random.uniform(0.5, 1.1) * (1 + 0.12 * np.sin(9 * grain))[..., None]
+    else:
+        colour = np.full((*page.shape, 3), random.uniform(0.04, 0.35)) * (1 + 0.04 * grain)[..., None]
+    colour = colour * (1 - 0.5 * np.exp(-np.maximum(away, 0) / (0.04 * page.size)))[..., None]  # its shadow
+    share = (away + 0.5).clip(0, 1)[..., None]
+    page.picture = (page.picture * (1 - share) + colour * share).astype(np.float32)
+
+
+# Cameras and files.
+
+
+def blurred(page: Page, radius: Range) -> None:
+    """Out of focus; the radius in pixels."""
+    image = to_image(page.picture).filter(ImageFilter.GaussianBlur(page.random.uniform(*radius)))
+    page.picture = np.asarray(image, dtype=np.float32) / 255
+
+
+def noisy(page: Page, strength: Range) -> None:
+    """A sensor's noise, mostly in brightness."""
+    random, deviation = page.random, page.random.uniform(*strength)
+    grey = random.standard_normal((*page.shape, 1), dtype=np.float32)
+    page.picture = page.picture + deviation * (grey + 0.4 * random.standard_normal((3,), dtype=np.float32) * 0)
+
+
+def jpeg(page: Page, quality: Range) -> None:
+    """Write and read it as JPEG."""
+    file = io.BytesIO()
+    to_image(page.picture).save(file, "JPEG", quality=int(page.random.uniform(*quality)))
+    page.picture = np.asarray(Image.open(file), dtype=np.float32) / 255
+
+
+def scan(page: Page) -> None:
+    """A flat-bed scanner."""
+    blurred(page, (0.3, 0.7))
+    noisy(page, (0.003, 0.012))
+    jpeg(page, (70, 92))
+
+
+def photo(page: Page) -> None:
+    """A telephone in good light."""
+    lit(page, (0.75, 0.95))
+    page.picture *= np.array([1, page.random.uniform(0.95, 1), page.random.uniform(0.86, 1)], dtype=np.float32)
+    blurred(page, (0.5, 1.1))
+    noisy(page, (0.006, 0.018))
+    jpeg(page, (72, 92))
+
+
+def taken(page: Page) -> None:
+    """As it is, scanned, or photographed."""
+    step = [None, scan, photo][page.random.integers(3)]
+    if step:
+        step(page)
+
+
+def stretched(page: Page) -> None:
+    """A portrait or landscape picture made a square."""
+    height, width = page.shape
+    share = page.random.uniform(0.56, 0.8)
+    page.picture = page.picture[: max(page.top + page.height + 4, round(share * width))]
+    side = round(math.sqrt(page.picture.shape[0] * page.picture.shape[1]))
+    image = to_image(page.picture).resize((side, side), Image.Resampling.BILINEAR)
+    page.picture = np.asarray(image, dtype=np.float32) / 255
+
+
+def cropped(page: Page, margin: int) -> None:
+    """Cut to the ink and a margin of so many pixels."""
+    page.picture = cut(page.picture, page.ink > 0.3, margin)
+
+
+def to_image(picture: Plane) -> Image.Image:
+    """Eight bits a colour."""
+    return Image.fromarray((picture.clip(0, 1) * 255 + 0.5).astype(np.uint8))
+
+
+# Conditions.
+
+WHITE, CREAM, GREY = (0.97, 0.97, 0.97), (0.95, 0.93, 0.88), (0.85, 0.85, 0.85)
+PAPERS = (WHITE, CREAM, GREY)
+SLATE = ((0.1, 0.2, 0.15), (0.1, 0.1, 0.11), (0.16, 0.19, 0.2))
+
+
+def compose(
+    random: Random,
+    samples: list[Sample],
+    before: tuple[Step, ...] = (),
+    after: tuple[Step, ...] = (taken,),
+    pens: tuple[Pen, ...] = PENS,
+    papers: tuple[Colour, ...] = PAPERS,
+    size: tuple[int, int] = (60, 170),
+    touching: bool = False,
+) -> Image.Image:
+    """Draw a picture: what lies on the paper ``before`` it is written on, and what happens to it ``after``."""
+    pen, paper = pens[random.integers(len(pens))], papers[random.integers(len(papers))]
+    pixels, width = int(random.integers(*size)), random.uniform(*pen.width)
+    ink = [draw_ink(sample, pixels, width) for sample in samples]
+    page = Page(random, beside(random, ink, touching) if ink else np.zeros((pixels, pixels), np.float32), pixels, width, pen, paper)
+    for step in (*before, write, *after):
+        step(page)
+    return to_image(page.picture)
+
+
+def beside(random: Random, inks: list[Plane], touching: bool) -> Plane:
+    """One after the other in a row, a gap between them or none."""
+    if len(inks) == 1:
+        return inks[0]
+    height = max(len(ink) for ink in inks)
+    left, right = (np.pad(ink, ((0, height - len(ink)), (0, 0))) for ink in inks)
+    gap = round(random.uniform(0.12, 0.4) * height)
+    if touching:
+        ends = left.shape[1] - np.argmax(left[:, ::-1] > 0.5, axis=1)
+        starts = np.argmax(right > 0.5, axis=1)
+        both = (left > 0.5).any(axis=1) & (right > 0.5).any(axis=1)
+        room = left.shape[1] - ends + starts
+        gap = -int(room[both].min()) - 2
+    joined = np.zeros((height, left.shape[1] + gap + right.shape[1]), dtype=np.float32)
+    joined[:, : left.shape[1]] = left
+    joined[:, left.shape[1] + gap :] = np.maximum(joined[:, left.shape[1] + gap :], right)
+    return joined
+
+
+def as_it_is(random: Random, samples: list[Sample]) -> Image.Image:
+    """The MNIST image itself."""
+    return Image.fromarray(samples[0].image)
+
+
+LEVELS = {"20-35 %": (0.2, 0.35), "35-50 %": (0.35, 0.5), "50-60 %": (0.5, 0.6)}
+DIGITS: dict[str, Callable[[Random, list[Sample]], Image.Image]] = {
+    "MNIST test image": as_it_is,
+    "fine liner": partial(compose, pens=(FINE,)),
+    "ballpen": partial(compose, pens=(BALL,)),
+    "felt marker": partial(compose, pens=(FELT,)),
+    "pencil": partial(compose, pens=(PENCIL,)),
+    "faint pencil": partial(compose, pens=(FAINT,)),
+    "scan": partial(compose, after=(scan,)),
+    "drawn with a mouse": partial(compose, pens=(MOUSE,), papers=((1, 1, 1),), after=()),
+    "drawn with a mouse, white on black": partial(
+        compose, pens=(MOUSE._replace(colour=(1, 1, 1)),), papers=((0, 0, 0),), after=()
+    ),
+    "chalk": partial(compose, pens=(CHALK,), papers=SLATE, before=(smeared,), after=(photo,)),
+    "glare": partial(compose, after=(glare, photo)),
+    "crumpled": partial(compose, after=(crumpled, photo)),
+    "uneven light": partial(compose, after=(partial(lit, darkest=(0.4, 0.7)), photo)),
+    "strong JPEG": partial(compose, after=(taken, partial(jpeg, quality=(8, 25)))),
+    "blur": partial(compose, after=(partial(blurred, radius=(2, 4.5)), scan)),
+    "noise": partial(compose, after=(photo, partial(noisy, strength=(0.04, 0.1)))),
+    "skipping pen": partial(compose, pens=(SKIPPING,)),
+    "stretched to a square": partial(compose, after=(taken, stretched)),
+    "cut to the ink": partial(compose, size=(28, 160), after=(partial(cropped, margin=0),)),
+    "one pixel around the ink": partial(compose, size=(28, 160), after=(partial(cropped, margin=1),)),
+    "printed box": partial(compose, before=(partial(box, gap=(0.12, 0.28)),)),
+    "touching box": partial(compose, before=(partial(box, gap=(0.04, 0.28), touching=True),)),
+    "form cells": partial(compose, before=(cells,)),
+    "ring": partial(compose, before=(ring,)),
+    "underlined": partial(compose, before=(underline,)),
+    **{f"ruled, {name}": partial(compose, before=(partial(ruled, strength=level),)) for name, level in LEVELS.items()},
+    **{
+        f"squared, {name}": partial(compose, before=(partial(ruled, strength=level, squares=True),))
+        for name, level in LEVELS.items()
+    },
+    "pencil on ruled paper": partial(compose, pens=(PENCIL,), before=(partial(ruled, strength=(0.3, 0.6)),)),
+    "ballpen on dark squares": partial(
+        compose, pens=(BALL,), before=(partial(ruled, strength=(0.35, 0.6), squares=True),)
+    ),
+    "hard shadow": partial(compose, after=(shadow, photo)),
+    "sheet on a dark desk": partial(compose, after=(desk, photo)),
+}
+NO_DIGIT: dict[str, Callable[[Random, list[Sample]], Image.Image]] = {
+    "two digits apart": compose,
+    "two digits touching": partial(compose, touching=True),
+    "letters and signs": compose,
+    "blank paper": compose,
+}
+
+
+def samples_of(condition: str, count: int, seed: int, strokes: Path) -> list[list[Sample]]:
+    """What is written on each picture of a condition."""
+    random = np.random.default_rng(seed)
+    if condition == "blank paper":
+        return [[] for _ in range(count)]
+    if condition == "MNIST test image":
+        return [[sample] for sample in mnist_samples(random, count)]
+    if condition == "letters and signs":
+        return [[sample] for sample in pen_samples(random, count, strokes / "unipen-not-digits.npz")]
+    mnist = mnist_samples(random, count)
+    pen = pen_samples(random, count, strokes / "unipen-digits.npz")
+    mixed = [sample for pair in zip(mnist, pen, strict=True) for sample in pair]
+    if condition.startswith("two digits"):
+        return [mixed[row : 2 * count : 2][:2] for row in range(count)]
+    return [[sample] for sample in mixed[:count]]
+
+
+def pictures(condition: str, count: int, seed: int, strokes: Path) -> Iterator[tuple[list[Sample], Image.Image]]:
+    """Draw a condition's pictures, each with what is written on it; each the same whatever else is drawn."""
+    draw = (DIGITS | NO_DIGIT)[condition]
+    for row, samples in enumerate(samples_of(condition, count, seed, strokes)):
+        random = np.random.default_rng([seed, zlib.crc32(condition.encode()), row])
+        yield samples, draw(random, samples)
+
+
+def outcome(samples: list[Sample], predict: Callable[[], Prediction]) -> set[str]:
+    """All that is counted of an answer."""
+    try:
+        prediction = predict()
+    except PictureError:
+        return {"refused"}
+    is_digit = getattr(prediction, "is_digit", True)
+    right = len(samples) == 1 and prediction.digit == samples[0].answer
+    found = {"right" if right else "wrong"}
+    if right:
+        found.add(f"right, {samples[0].source}")
+    if not is_digit:
+        found.add("flagged")
+    elif right:
+        found.add("right and a digit")
+    if not right and max(prediction.digit_probabilities) > SURE:
+        found |= {"wrong and sure"} | ({"wrong, sure and a digit"} if is_digit else set())
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", help="a run folder; default: the package's weights")
+    parser.add_argument("--only", action="append", choices=[*DIGITS, *NO_DIGIT], metavar="CONDITION")
+    parser.add_argument("--count", type=int, default=250, help="pictures a condition")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--strokes", type=Path, default=os.environ.get(STROKES_VARIABLE, "strokes"))
+    parser.add_argument("--sheet", type=Path, help="draw some pictures of every condition into this file")
+    parser.add_argument("--output", type=Path, help="default: results/paper.json, if all conditions were run")
+    arguments = parser.parse_args()
+    predictor = Predictor(arguments.run)
+    rows: dict[str, Any] = {}
+    shown = []
+    for condition in arguments.only or [*DIGITS, *NO_DIGIT]:
+        counted: Counter[str] = Counter()
+        for row, (samples, picture) in enumerate(
+            pictures(condition, arguments.count, arguments.seed, arguments.strokes)
+        ):
+            found = outcome(samples, lambda picture=picture: predictor.predict(picture, 0))
+            counted.update(found)
+            if row < 12:
+                shown.append((condition, picture, "grey" if "refused" in found else "red" if "wrong" in found else "green"))
+        rows[condition] = {"pictures": arguments.count, **dict(sorted(counted.items()))}
+        print(f"{condition:36}", "  ".join(f"{name} {n / arguments.count:.1%}" for name, n in sorted(counted.items())), flush=True)
+    if arguments.sheet:
+        draw_sheet(shown).save(arguments.sheet)
+    output = arguments.output or (None if arguments.only else RESULTS)
+    if output:
+        model = predictor.folder / "model.onnx"
+        write_json(
+            output,
+            {
+                "seed": arguments.seed,
+                "weights": predictor.folder.name,
+                "weights_sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
+                "commit": environment.source_commit(),
+                "device": environment.describe_device(torch.device("cpu")),
+                "versions": environment.versions(),
+                "conditions": rows,
+            },
+        )
+
+
+def draw_sheet(shown: list[tuple[str, Image.Image, str]]) -> Image.Image:
+    """A row of pictures for each condition; the frame is red where it was read wrong, grey where refused."""
+    names = list(dict.fromkeys(name for name, _, _ in shown))
+    sheet = Image.new("RGB", (12 * 110 + 10, len(names) * 126), "white")
+    draw = ImageDraw.Draw(sheet)
+    placed: Counter[str] = Counter()
+    for name, picture, colour in shown:
+        x, y = 10 + 110 * placed[name], 126 * names.index(name)
+        draw.text((10, y + 2), name, fill="black")
+        small = picture.convert("RGB")
+        small.thumbnail((98, 98))
+        draw.rectangle((x, y + 16, x + small.width + 5, y + 21 + small.height), fill=colour)
+        sheet.paste(small, (x + 3, y + 19))
+        placed[name] += 1
+    return sheet
+
+
+if __name__ == "__main__":
+    main()
