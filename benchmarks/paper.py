@@ -5,10 +5,10 @@ half of them MNIST test images, half pen strokes of validation writers. MNIST_AD
 MNIST, MNIST_ADDER_STROKES (or --strokes) that of unipen-digits.npz and unipen-not-digits.npz. The same seed
 draws the same pictures, and all conditions show the same digits. The counts go to results/paper.json.
 
-    python benchmarks/paper.py                                     the weights of the package, all conditions
-    python benchmarks/paper.py --run runs/x --output /tmp/x.json   other weights
-    python benchmarks/paper.py --only "printed box" --count 50     some pictures of one, printed and not written
-    python benchmarks/paper.py --sheet sheet.png                   draws 12 of each: red wrong, grey refused
+    python benchmarks/paper.py                                    all conditions, the weights of the package
+    python benchmarks/paper.py --run runs/x --output x.json       other weights
+    python benchmarks/paper.py --only "printed box" --count 50    a few pictures of one; nothing is written
+    python benchmarks/paper.py --sheet sheet.png                  shows 12 of each, framed by the answer
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import PIL
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from mnist_adder import environment
 from mnist_adder.data.mnist import load_mnist
 from mnist_adder.errors import DataError, PictureError
 from mnist_adder.inference import Predictor
 from mnist_adder.safe_io import write_json
-from mnist_adder.types import Prediction
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "paper.json"
@@ -44,7 +45,7 @@ SURE = 0.9
 """An answer of a higher probability is a sure one."""
 
 Random: TypeAlias = np.random.Generator
-Plane: TypeAlias = NDArray[np.float32]  # (H, W), or (H, W, 3) of colours
+Plane: TypeAlias = NDArray[np.floating]  # (H, W), or (H, W, 3) of colours
 Range: TypeAlias = tuple[float, float]
 Colour: TypeAlias = tuple[float, float, float]  # red, green, blue in [0, 1]
 
@@ -57,14 +58,14 @@ class Sample(NamedTuple):
 
     answer: int  # the digit; -1 if it is none
     source: str  # "mnist" or "pen"
-    image: NDArray[np.uint8] | None  # (28, 28)
+    image: NDArray[np.uint8]  # (28, 28); of a pen (0, 0)
     strokes: list[NDArray[np.int16]]  # each (points, 2): x, y
 
 
 def mnist_samples(random: Random, count: int) -> list[Sample]:
     """MNIST test images, drawn at random."""
     _, (_, _, images, labels) = load_mnist()
-    chosen = random.choice(len(images), count, replace=False)
+    chosen = random.permutation(len(images))[:count]
     return [Sample(int(labels[row]), "mnist", images[row], []) for row in chosen]
 
 
@@ -75,11 +76,18 @@ def pen_samples(random: Random, count: int, path: Path) -> list[Sample]:
     with np.load(path) as file:
         data = {name: file[name] for name in file.files}
     samples = []
-    for row in random.choice(np.flatnonzero(data["validation"]), count, replace=False):
+    for row in random.permutation(np.flatnonzero(data["validation"]))[:count]:
         first, last = data["sample_starts"][row : row + 2]
         ends = data["stroke_starts"][first : last + 1]
-        strokes = [data["points"][start:end] for start, end in zip(ends, ends[1:], strict=False)]
-        samples.append(Sample(int(data["digits"][row]) if "digits" in data else -1, "pen", None, strokes))
+        strokes = [data["points"][start:end] for start, end in pairwise(ends)]
+        samples.append(
+            Sample(
+                int(data["digits"][row]) if "digits" in data else -1,
+                "pen",
+                np.empty((0, 0), np.uint8),
+                strokes,
+            )
+        )
     return samples
 
 
@@ -101,7 +109,7 @@ def draw_ink(sample: Sample, size: int, width: float) -> Plane:
 
     An MNIST image keeps its own width of stroke; enlarged, its edges become as sharp as a pen's.
     """
-    if sample.image is None:
+    if sample.strokes:
         points = np.concatenate(sample.strokes)
         low, scale = points.min(axis=0), size * (1 - width) / max(1, np.ptp(points, axis=0).max())
         pixels = size * width
@@ -171,9 +179,11 @@ def smooth_noise(random: Random, shape: tuple[int, int], cell: float) -> Plane:
 class Page:
     """A picture in the making; the functions below draw on it one after the other."""
 
-    def __init__(self, random: Random, ink: Plane, size: int, width: float, pen: Pen, paper: Colour) -> None:
+    def __init__(
+        self, random: Random, ink: Plane, size: int, margins: Range, pen: Pen, width: float, paper: Colour
+    ) -> None:
         self.random, self.size, self.pen, self.line_width = random, size, pen, width * size
-        self.top, bottom, self.left, right = (round(size * share) for share in random.uniform(0.3, 0.9, 4))
+        self.top, bottom, self.left, right = (round(size * share) for share in random.uniform(*margins, 4))
         self.height, self.width = ink.shape
         self.ink = np.pad(ink, ((self.top, bottom), (self.left, right)))
         self.shape = self.ink.shape
@@ -225,7 +235,7 @@ def ruled(page: Page, strength: Range, squares: bool = False) -> None:
     random = page.random
     spacing = page.size / random.uniform(1, 2)
     share, width = random.uniform(*strength), max(1.0, spacing * random.uniform(0.025, 0.05))
-    colour = [(0.35, 0.45, 0.75), (0.3, 0.3, 0.3), (0.45, 0.5, 0.5)][random.integers(3)]
+    colour = [(0.2, 0.3, 0.65), (0.15, 0.15, 0.15), (0.2, 0.3, 0.25)][random.integers(3)]
     y, x = page.tilted(random.uniform(-2, 2))
     offset = random.uniform(0, spacing) if random.random() < 0.5 else page.height / 2  # on the line
     lines = stripe((y - offset + spacing / 2) % spacing - spacing / 2, width)
@@ -248,13 +258,13 @@ def box(page: Page, gap: Range, touching: bool = False) -> None:
     y, x = y - (bottom - top) / 2, x - (right - left) / 2
     half_height, half_width = (page.height + top + bottom) / 2, (page.width + left + right) / 2
     outline = np.maximum(np.abs(y) - half_height, np.abs(x) - half_width)
-    page.cover(stripe(outline, page.size * random.uniform(0.015, 0.04)), *printed(page))
+    page.cover(stripe(outline, page.size * random.uniform(0.012, 0.035)), *printed(page))
 
 
 def printed(page: Page) -> tuple[Colour, float]:
-    """Colour and contrast of a form's lines: between half the pen's and stronger than it."""
+    """Colour and contrast of a form's lines: from grey to stronger than the pen."""
     colour = [(0.05, 0.05, 0.05), (0.2, 0.2, 0.25), (0.1, 0.3, 0.35)][page.random.integers(3)]
-    return colour, page.contrast * page.random.uniform(0.6, 1.15)
+    return colour, page.contrast * page.random.uniform(0.4, 1.1)
 
 
 def cells(page: Page) -> None:
@@ -264,13 +274,13 @@ def cells(page: Page) -> None:
     pitch = max(page.width * 1.15, page.size * random.uniform(0.8, 1.2))
     width = page.size * random.uniform(0.015, 0.035)
     x = x - random.uniform(-0.5, 0.5) * (pitch - page.width) * 0.8
-    top = page.height / 2 + page.size * random.uniform(0.05, 0.25)
-    base = page.height / 2 + page.size * random.uniform(0.05, 0.25)
-    top = random.choice([top, -page.height * random.uniform(0, 0.3)])  # whole lines, or short teeth
-    lines = stripe(x % pitch - pitch / 2, width) * (base - y + 0.5).clip(0, 1) * (y + top + 0.5).clip(0, 1)
-    if random.random() < 0.8:
+    top, base = page.height / 2 + page.size * random.uniform(0.05, 0.25, 2)
+    teeth = random.random() < 0.4  # short ones, open above
+    reach = -page.height * random.uniform(0, 0.3) if teeth else top
+    lines = stripe(x % pitch - pitch / 2, width) * (base - y + 0.5).clip(0, 1) * (y + reach + 0.5).clip(0, 1)
+    if teeth or random.random() < 0.7:
         lines = np.maximum(lines, stripe(y - base, width))
-    if top > 0 and random.random() < 0.5:
+    if not teeth and random.random() < 0.7:
         lines = np.maximum(lines, stripe(y + top, width))
     page.cover(lines, *printed(page))
 
@@ -292,16 +302,17 @@ def underline(page: Page) -> None:
     random = page.random
     left, right = page.left - np.array([1, -1]) * random.uniform(0.05, 0.4, 2) * page.size + [0, page.width]
     x = np.linspace(left, right, 40)
-    below = page.top + page.height + page.size * random.uniform(0.08, 0.2)
+    below = page.top + page.height + page.size * random.uniform(0.04, 0.22)
     bend, slope = random.uniform(-0.03, 0.03), random.uniform(-0.08, 0.08)
     y = below + slope * (x - x.mean()) + bend * page.size * np.cos(np.linspace(-2, 2, 40))
     line = np.stack([x, y], axis=1)
-    lines = [line, line + [0, 0.1 * page.size]] if random.random() < 0.25 else [line]
+    second = line + np.array([0, 0.1 * page.size])
+    lines = [line, second] if random.random() < 0.25 else [line]
     page.cover(draw_lines(lines, page.shape, page.line_width), page.pen.colour, page.contrast)
 
 
 def crumpled(page: Page) -> None:
-    """Folds: the paper on either side of each reflects differently, and the fold itself is darker or lighter."""
+    """Folds: the paper beside each reflects differently, and the fold itself is darker or lighter."""
     random = page.random
     shade = np.ones(page.shape, dtype=np.float32)
     for _ in range(random.integers(4, 9)):
@@ -349,7 +360,7 @@ def shadow(page: Page) -> None:
     """A hard shadow with a straight or a curved edge, 20 to 60 % darker, that crosses the digit or nearly."""
     random = page.random
     y, x = page.tilted(random.uniform(0, 360))
-    y = y - random.uniform(-0.7, 0.7) * page.size
+    y = y - random.uniform(-0.55, 0.55) * page.size
     if random.random() < 0.5:
         radius = page.size * random.uniform(0.8, 3)
         y = np.hypot(y + radius, x) - radius
@@ -365,13 +376,15 @@ def desk(page: Page) -> None:
     y, x = page.tilted(random.uniform(-5, 5))
     ends = [-y - page.height / 2, -x - page.width / 2, y - page.height / 2, x - page.width / 2]
     side = random.integers(4)
-    sides = [side] if random.random() < 0.5 else [side, (side + 1) % 4]
-    away = np.max([ends[side] - margins[side] * random.uniform(0.45, 0.9) for side in sides], axis=0)
+    sides = [side] if random.random() < 0.6 else [side, (side + 1) % 4]
+    away = np.max([ends[side] - margins[side] * random.uniform(0.5, 0.95) for side in sides], axis=0)
     grain = smooth_noise(random, (height, width), 30) + 4 * y / page.size
     if random.random() < 0.5:
-        colour = np.array([0.5, 0.34, 0.2]) * random.uniform(0.5, 1.1) * (1 + 0.12 * np.sin(9 * grain))[..., None]
+        colour = (
+            np.array([0.5, 0.34, 0.2]) * random.uniform(0.6, 1.2) * (1 + 0.12 * np.sin(9 * grain))[..., None]
+        )
     else:
-        colour = np.full((*page.shape, 3), random.uniform(0.04, 0.35)) * (1 + 0.04 * grain)[..., None]
+        colour = np.full((*page.shape, 3), random.uniform(0.05, 0.4)) * (1 + 0.04 * grain)[..., None]
     colour = colour * (1 - 0.5 * np.exp(-np.maximum(away, 0) / (0.04 * page.size)))[..., None]  # its shadow
     share = (away + 0.5).clip(0, 1)[..., None]
     page.picture = (page.picture * (1 - share) + colour * share).astype(np.float32)
@@ -381,16 +394,17 @@ def desk(page: Page) -> None:
 
 
 def blurred(page: Page, radius: Range) -> None:
-    """Out of focus; the radius in pixels."""
-    image = to_image(page.picture).filter(ImageFilter.GaussianBlur(page.random.uniform(*radius)))
+    """Out of focus; the radius is a share of the digit's size."""
+    deviation = page.size * page.random.uniform(*radius)
+    image = to_image(page.picture).filter(ImageFilter.GaussianBlur(deviation))
     page.picture = np.asarray(image, dtype=np.float32) / 255
 
 
 def noisy(page: Page, strength: Range) -> None:
-    """A sensor's noise, mostly in brightness."""
+    """A sensor's noise, more in brightness than in colour."""
     random, deviation = page.random, page.random.uniform(*strength)
-    grey = random.standard_normal((*page.shape, 1), dtype=np.float32)
-    page.picture = page.picture + deviation * (grey + 0.4 * random.standard_normal((3,), dtype=np.float32) * 0)
+    grey, colours = (random.standard_normal((*page.shape, n), dtype=np.float32) for n in (1, 3))
+    page.picture = page.picture + deviation * (grey + 0.5 * colours)
 
 
 def jpeg(page: Page, quality: Range) -> None:
@@ -402,7 +416,7 @@ def jpeg(page: Page, quality: Range) -> None:
 
 def scan(page: Page) -> None:
     """A flat-bed scanner."""
-    blurred(page, (0.3, 0.7))
+    blurred(page, (0.003, 0.007))
     noisy(page, (0.003, 0.012))
     jpeg(page, (70, 92))
 
@@ -410,8 +424,10 @@ def scan(page: Page) -> None:
 def photo(page: Page) -> None:
     """A telephone in good light."""
     lit(page, (0.75, 0.95))
-    page.picture *= np.array([1, page.random.uniform(0.95, 1), page.random.uniform(0.86, 1)], dtype=np.float32)
-    blurred(page, (0.5, 1.1))
+    page.picture *= np.array(
+        [1, page.random.uniform(0.95, 1), page.random.uniform(0.86, 1)], dtype=np.float32
+    )
+    blurred(page, (0.005, 0.012))
     noisy(page, (0.006, 0.018))
     jpeg(page, (72, 92))
 
@@ -423,13 +439,17 @@ def taken(page: Page) -> None:
         step(page)
 
 
+def black_and_white(page: Page) -> None:
+    """Only ink and paper, without grey."""
+    middle = page.paper + (page.paper * -0.5 if page.paper > 0.5 else 0.5) * page.contrast
+    page.picture = np.repeat(brightness(page.picture)[..., None] > middle, 3, axis=2).astype(np.float32)
+
+
 def stretched(page: Page) -> None:
-    """A portrait or landscape picture made a square."""
+    """As a portrait or landscape picture becomes when it is made a square."""
     height, width = page.shape
-    share = page.random.uniform(0.56, 0.8)
-    page.picture = page.picture[: max(page.top + page.height + 4, round(share * width))]
-    side = round(math.sqrt(page.picture.shape[0] * page.picture.shape[1]))
-    image = to_image(page.picture).resize((side, side), Image.Resampling.BILINEAR)
+    wider = math.sqrt(page.random.choice([3 / 4, 4 / 3, 9 / 16, 16 / 9]))
+    image = to_image(page.picture).resize((round(width * wider), round(height / wider)))
     page.picture = np.asarray(image, dtype=np.float32) / 255
 
 
@@ -458,19 +478,21 @@ def compose(
     pens: tuple[Pen, ...] = PENS,
     papers: tuple[Colour, ...] = PAPERS,
     size: tuple[int, int] = (60, 170),
+    margins: Range = (0.3, 0.9),
     touching: bool = False,
 ) -> Image.Image:
-    """Draw a picture: what lies on the paper ``before`` it is written on, and what happens to it ``after``."""
+    """Draw a picture: what is on the paper ``before`` it is written on, and what happens to it ``after``."""
     pen, paper = pens[random.integers(len(pens))], papers[random.integers(len(papers))]
     pixels, width = int(random.integers(*size)), random.uniform(*pen.width)
-    ink = [draw_ink(sample, pixels, width) for sample in samples]
-    page = Page(random, beside(random, ink, touching) if ink else np.zeros((pixels, pixels), np.float32), pixels, width, pen, paper)
+    inks = [draw_ink(sample, pixels, width) for sample in samples]
+    ink = side_by_side(random, inks, touching) if inks else np.zeros((pixels, pixels), np.float32)
+    page = Page(random, ink, pixels, margins, pen, width, paper)
     for step in (*before, write, *after):
         step(page)
     return to_image(page.picture)
 
 
-def beside(random: Random, inks: list[Plane], touching: bool) -> Plane:
+def side_by_side(random: Random, inks: list[Plane], touching: bool) -> Plane:
     """One after the other in a row, a gap between them or none."""
     if len(inks) == 1:
         return inks[0]
@@ -503,7 +525,9 @@ DIGITS: dict[str, Callable[[Random, list[Sample]], Image.Image]] = {
     "pencil": partial(compose, pens=(PENCIL,)),
     "faint pencil": partial(compose, pens=(FAINT,)),
     "scan": partial(compose, after=(scan,)),
-    "drawn with a mouse": partial(compose, pens=(MOUSE,), papers=((1, 1, 1),), after=()),
+    "black and white scan": partial(compose, after=(scan, black_and_white)),
+    "far away": partial(compose, size=(24, 50), margins=(2, 4), after=(photo,)),
+    "drawn with a mouse": partial(compose, pens=(MOUSE,), papers=((1, 1, 1),), after=(black_and_white,)),
     "drawn with a mouse, white on black": partial(
         compose, pens=(MOUSE._replace(colour=(1, 1, 1)),), papers=((0, 0, 0),), after=()
     ),
@@ -512,25 +536,30 @@ DIGITS: dict[str, Callable[[Random, list[Sample]], Image.Image]] = {
     "crumpled": partial(compose, after=(crumpled, photo)),
     "uneven light": partial(compose, after=(partial(lit, darkest=(0.4, 0.7)), photo)),
     "strong JPEG": partial(compose, after=(taken, partial(jpeg, quality=(8, 25)))),
-    "blur": partial(compose, after=(partial(blurred, radius=(2, 4.5)), scan)),
+    "blur": partial(compose, after=(partial(blurred, radius=(0.02, 0.04)), scan)),
     "noise": partial(compose, after=(photo, partial(noisy, strength=(0.04, 0.1)))),
     "skipping pen": partial(compose, pens=(SKIPPING,)),
     "stretched to a square": partial(compose, after=(taken, stretched)),
-    "cut to the ink": partial(compose, size=(28, 160), after=(partial(cropped, margin=0),)),
-    "one pixel around the ink": partial(compose, size=(28, 160), after=(partial(cropped, margin=1),)),
-    "printed box": partial(compose, before=(partial(box, gap=(0.12, 0.28)),)),
-    "touching box": partial(compose, before=(partial(box, gap=(0.04, 0.28), touching=True),)),
-    "form cells": partial(compose, before=(cells,)),
-    "ring": partial(compose, before=(ring,)),
+    "cut to the ink": partial(compose, size=(20, 100), after=(partial(cropped, margin=0),)),
+    "one pixel around the ink": partial(compose, size=(20, 100), after=(partial(cropped, margin=1),)),
+    "printed box": partial(compose, before=(partial(box, gap=(0.12, 0.28)),), margins=(0.4, 0.9)),
+    "touching box": partial(
+        compose, before=(partial(box, gap=(0.04, 0.28), touching=True),), margins=(0.4, 0.9)
+    ),
+    "form cells": partial(compose, before=(cells,), margins=(0.5, 1.3)),
+    "ring": partial(compose, before=(ring,), margins=(0.6, 1)),
     "underlined": partial(compose, before=(underline,)),
-    **{f"ruled, {name}": partial(compose, before=(partial(ruled, strength=level),)) for name, level in LEVELS.items()},
+    **{
+        f"ruled, {name}": partial(compose, before=(partial(ruled, strength=level),))
+        for name, level in LEVELS.items()
+    },
     **{
         f"squared, {name}": partial(compose, before=(partial(ruled, strength=level, squares=True),))
         for name, level in LEVELS.items()
     },
-    "pencil on ruled paper": partial(compose, pens=(PENCIL,), before=(partial(ruled, strength=(0.3, 0.6)),)),
+    "pencil on ruled paper": partial(compose, pens=(PENCIL,), before=(partial(ruled, strength=(0.4, 0.6)),)),
     "ballpen on dark squares": partial(
-        compose, pens=(BALL,), before=(partial(ruled, strength=(0.35, 0.6), squares=True),)
+        compose, pens=(BALL,), before=(partial(ruled, strength=(0.25, 0.5), squares=True),)
     ),
     "hard shadow": partial(compose, after=(shadow, photo)),
     "sheet on a dark desk": partial(compose, after=(desk, photo)),
@@ -560,7 +589,9 @@ def samples_of(condition: str, count: int, seed: int, strokes: Path) -> list[lis
     return [[sample] for sample in mixed[:count]]
 
 
-def pictures(condition: str, count: int, seed: int, strokes: Path) -> Iterator[tuple[list[Sample], Image.Image]]:
+def pictures(
+    condition: str, count: int, seed: int, strokes: Path
+) -> Iterator[tuple[list[Sample], Image.Image]]:
     """Draw a condition's pictures, each with what is written on it; each the same whatever else is drawn."""
     draw = (DIGITS | NO_DIGIT)[condition]
     for row, samples in enumerate(samples_of(condition, count, seed, strokes)):
@@ -568,83 +599,104 @@ def pictures(condition: str, count: int, seed: int, strokes: Path) -> Iterator[t
         yield samples, draw(random, samples)
 
 
-def outcome(samples: list[Sample], predict: Callable[[], Prediction]) -> set[str]:
-    """All that is counted of an answer."""
+COUNTS = {
+    True: (
+        "right",
+        "right_mnist",
+        "right_pen",
+        "right_is_digit",
+        "refused",
+        "wrong_sure",
+        "wrong_sure_is_digit",
+    ),
+    False: ("refused", "flagged", "sure", "sure_is_digit"),
+}
+"""What is counted where the picture shows a digit, and where it shows none."""
+
+
+def outcome(predictor: Predictor, samples: list[Sample], picture: Image.Image) -> set[str]:
+    """All that is counted of an answer to a picture of these samples."""
     try:
-        prediction = predict()
+        prediction = predictor.predict(picture, 0)
     except PictureError:
         return {"refused"}
     is_digit = getattr(prediction, "is_digit", True)
-    right = len(samples) == 1 and prediction.digit == samples[0].answer
-    found = {"right" if right else "wrong"}
-    if right:
-        found.add(f"right, {samples[0].source}")
-    if not is_digit:
-        found.add("flagged")
-    elif right:
-        found.add("right and a digit")
-    if not right and max(prediction.digit_probabilities) > SURE:
-        found |= {"wrong and sure"} | ({"wrong, sure and a digit"} if is_digit else set())
-    return found
+    sure = max(prediction.digit_probabilities) > SURE
+    if len(samples) != 1 or samples[0].answer < 0:
+        found = {"flagged": not is_digit, "sure": sure, "sure_is_digit": sure and is_digit}
+    else:
+        right = prediction.digit == samples[0].answer
+        found = {
+            "right": right,
+            f"right_{samples[0].source}": right,
+            "right_is_digit": right and is_digit,
+            "wrong_sure": not right and sure,
+            "wrong_sure_is_digit": not right and sure and is_digit,
+        }
+    return {name for name, happened in found.items() if happened}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--run", help="a run folder; default: the package's weights")
     parser.add_argument("--only", action="append", choices=[*DIGITS, *NO_DIGIT], metavar="CONDITION")
     parser.add_argument("--count", type=int, default=250, help="pictures a condition")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--strokes", type=Path, default=os.environ.get(STROKES_VARIABLE, "strokes"))
-    parser.add_argument("--sheet", type=Path, help="draw some pictures of every condition into this file")
-    parser.add_argument("--output", type=Path, help="default: results/paper.json, if all conditions were run")
+    parser.add_argument("--strokes", type=Path, default=os.environ.get(STROKES_VARIABLE, "."))
+    parser.add_argument(
+        "--sheet", type=Path, help="a picture of the first 12 of each: red wrong, grey refused"
+    )
+    parser.add_argument(
+        "--output", type=Path, help="default: results/paper.json, if all conditions are measured"
+    )
     arguments = parser.parse_args()
     predictor = Predictor(arguments.run)
-    rows: dict[str, Any] = {}
-    shown = []
+    rows: dict[str, dict[str, int]] = {}
+    shown: list[list[tuple[Image.Image, str]]] = []
     for condition in arguments.only or [*DIGITS, *NO_DIGIT]:
         counted: Counter[str] = Counter()
-        for row, (samples, picture) in enumerate(
-            pictures(condition, arguments.count, arguments.seed, arguments.strokes)
-        ):
-            found = outcome(samples, lambda picture=picture: predictor.predict(picture, 0))
+        shown.append([])
+        for samples, picture in pictures(condition, arguments.count, arguments.seed, arguments.strokes):
+            found = outcome(predictor, samples, picture)
             counted.update(found)
-            if row < 12:
-                shown.append((condition, picture, "grey" if "refused" in found else "red" if "wrong" in found else "green"))
-        rows[condition] = {"pictures": arguments.count, **dict(sorted(counted.items()))}
-        print(f"{condition:36}", "  ".join(f"{name} {n / arguments.count:.1%}" for name, n in sorted(counted.items())), flush=True)
+            good = found & {"right", "flagged"}
+            shown[-1].append((picture, "grey" if "refused" in found else "green" if good else "red"))
+            del shown[-1][12:]
+        row = {name: counted[name] for name in COUNTS[condition in DIGITS]}
+        rows[condition] = {"pictures": arguments.count, **row}
+        print(f"{condition:36}", *(f"{name} {100 * n / arguments.count:.1f} " for name, n in row.items()))
     if arguments.sheet:
-        draw_sheet(shown).save(arguments.sheet)
-    output = arguments.output or (None if arguments.only else RESULTS)
-    if output:
-        model = predictor.folder / "model.onnx"
-        write_json(
-            output,
-            {
-                "seed": arguments.seed,
-                "weights": predictor.folder.name,
-                "weights_sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
-                "commit": environment.source_commit(),
-                "device": environment.describe_device(torch.device("cpu")),
-                "versions": environment.versions(),
-                "conditions": rows,
-            },
-        )
+        draw_sheet(dict(zip(rows, shown, strict=True))).save(arguments.sheet)
+    if output := arguments.output or (None if arguments.only else RESULTS):
+        results = {
+            "seed": arguments.seed,
+            "weights": predictor.folder.name,
+            "model_sha256": hashlib.sha256((predictor.folder / "model.onnx").read_bytes()).hexdigest(),
+            "commit": environment.source_commit(),
+            "device": environment.describe_device(torch.device("cpu")),
+            "versions": {**environment.versions(), "pillow": PIL.__version__},
+            "conditions": rows,
+        }
+        write_json(output, results)
 
 
-def draw_sheet(shown: list[tuple[str, Image.Image, str]]) -> Image.Image:
-    """A row of pictures for each condition; the frame is red where it was read wrong, grey where refused."""
-    names = list(dict.fromkeys(name for name, _, _ in shown))
-    sheet = Image.new("RGB", (12 * 110 + 10, len(names) * 126), "white")
+def draw_sheet(shown: dict[str, list[tuple[Image.Image, str]]]) -> Image.Image:
+    """A row for each condition, of pictures with the colours of their frames."""
+    side, columns = 100, max(map(len, shown.values()))
+    sheet = Image.new("RGB", (columns * (side + 8), len(shown) * (side + 22)), "white")
     draw = ImageDraw.Draw(sheet)
-    placed: Counter[str] = Counter()
-    for name, picture, colour in shown:
-        x, y = 10 + 110 * placed[name], 126 * names.index(name)
-        draw.text((10, y + 2), name, fill="black")
-        small = picture.convert("RGB")
-        small.thumbnail((98, 98))
-        draw.rectangle((x, y + 16, x + small.width + 5, y + 21 + small.height), fill=colour)
-        sheet.paste(small, (x + 3, y + 19))
-        placed[name] += 1
+    for row, (name, framed) in enumerate(shown.items()):
+        y = row * (side + 22)
+        draw.text((4, y), name, fill="black")
+        for column, (picture, colour) in enumerate(framed):
+            small = (
+                ImageOps.contain(picture.convert("RGB"), (side, side))
+                if max(picture.size) > side
+                else picture
+            )
+            sheet.paste(ImageOps.expand(small.convert("RGB"), 3, colour), (column * (side + 8), y + 14))
     return sheet
 
 
