@@ -21,7 +21,7 @@ import os
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -52,6 +52,8 @@ Colour: TypeAlias = tuple[float, float, float]  # red, green, blue in [0, 1]
 
 # What people have written.
 
+mnist = cache(load_mnist)
+
 
 class Sample(NamedTuple):
     """A digit or a character as somebody has written it."""
@@ -64,30 +66,29 @@ class Sample(NamedTuple):
 
 def mnist_samples(random: Random, count: int) -> list[Sample]:
     """MNIST test images, drawn at random."""
-    _, (_, _, images, labels) = load_mnist()
+    _, (_, _, images, labels) = mnist()
     chosen = random.permutation(len(images))[:count]
     return [Sample(int(labels[row]), "mnist", images[row], []) for row in chosen]
 
 
-def pen_samples(random: Random, count: int, path: Path) -> list[Sample]:
-    """Strokes of validation writers, drawn at random."""
+@cache
+def strokes_file(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a file of strokes."""
     if not path.exists():
         raise DataError(f"There is no {path}. Name the folder of the strokes by {STROKES_VARIABLE}.")
     with np.load(path) as file:
-        data = {name: file[name] for name in file.files}
-    samples = []
+        return dict(file)
+
+
+def pen_samples(random: Random, count: int, path: Path) -> list[Sample]:
+    """Strokes of validation writers, drawn at random; without digits in the file they are none."""
+    data, samples = strokes_file(path), []
     for row in random.permutation(np.flatnonzero(data["validation"]))[:count]:
         first, last = data["sample_starts"][row : row + 2]
-        ends = data["stroke_starts"][first : last + 1]
-        strokes = [data["points"][start:end] for start, end in pairwise(ends)]
-        samples.append(
-            Sample(
-                int(data["digits"][row]) if "digits" in data else -1,
-                "pen",
-                np.empty((0, 0), np.uint8),
-                strokes,
-            )
-        )
+        starts = data["stroke_starts"][first : last + 1]
+        strokes = [data["points"][start:end] for start, end in pairwise(starts)]
+        answer = int(data["digits"][row]) if "digits" in data else -1
+        samples.append(Sample(answer, "pen", np.empty((0, 0), np.uint8), strokes))
     return samples
 
 
@@ -156,8 +157,8 @@ PENCIL = Pen((0.05, 0.08), (0.35, 0.55), (0.25, 0.25, 0.27), grain=0.35)
 FAINT = Pen((0.05, 0.075), (0.18, 0.3), (0.3, 0.3, 0.32), grain=0.3)
 CHALK = Pen((0.08, 0.12), (0.75, 0.95), (0.95, 0.95, 0.92), grain=0.5)
 MOUSE = Pen((0.05, 0.1), (1, 1), (0, 0, 0))
+PAINT = Pen((0.05, 0.1), (1, 1), (1, 1, 1))
 SKIPPING = Pen((0.06, 0.09), (0.55, 0.75), (0.1, 0.16, 0.5), skips=0.12)
-PENS = (FINE, BALL, FELT)
 
 
 def brightness(colour: Plane | Colour) -> Any:
@@ -245,16 +246,15 @@ def ruled(page: Page, strength: Range, squares: bool = False) -> None:
     page.cover(lines, colour, share * page.contrast)
 
 
-def box(page: Page, gap: Range, touching: bool = False) -> None:
-    """A printed frame around the digit; the gaps are shares of the digit's size."""
+def box(page: Page, touching: bool = False) -> None:
+    """A printed frame around the digit, which leaves a gap or touches and crosses one or two sides."""
     random = page.random
     y, x = page.tilted(random.uniform(-3, 3))
-    top, bottom, left, right = random.uniform(*gap, 4) * page.size
+    gaps = random.uniform(0.12, 0.28, 4) * page.size
     if touching:
-        sides = [top, bottom, left, right]
-        for side in random.choice(4, random.integers(1, 3), replace=False):
-            sides[side] = random.uniform(-0.1, 0.01) * page.size
-        top, bottom, left, right = sides
+        sides = random.choice(4, random.integers(1, 3), replace=False)
+        gaps[sides] = random.uniform(-0.1, 0.01, len(sides)) * page.size
+    top, bottom, left, right = gaps
     y, x = y - (bottom - top) / 2, x - (right - left) / 2
     half_height, half_width = (page.height + top + bottom) / 2, (page.width + left + right) / 2
     outline = np.maximum(np.abs(y) - half_height, np.abs(x) - half_width)
@@ -440,8 +440,8 @@ def taken(page: Page) -> None:
 
 
 def black_and_white(page: Page) -> None:
-    """Only ink and paper, without grey."""
-    middle = page.paper + (page.paper * -0.5 if page.paper > 0.5 else 0.5) * page.contrast
+    """Only ink and paper, without grey; the ink is the darker."""
+    middle = page.paper * (1 - page.contrast / 2)
     page.picture = np.repeat(brightness(page.picture)[..., None] > middle, 3, axis=2).astype(np.float32)
 
 
@@ -466,212 +466,210 @@ def to_image(picture: Plane) -> Image.Image:
 # Conditions.
 
 WHITE, CREAM, GREY = (0.97, 0.97, 0.97), (0.95, 0.93, 0.88), (0.85, 0.85, 0.85)
-PAPERS = (WHITE, CREAM, GREY)
-SLATE = ((0.1, 0.2, 0.15), (0.1, 0.1, 0.11), (0.16, 0.19, 0.2))
+SLATES = ((0.1, 0.2, 0.15), (0.1, 0.1, 0.11), (0.16, 0.19, 0.2))
 
 
-def compose(
-    random: Random,
-    samples: list[Sample],
-    before: tuple[Step, ...] = (),
-    after: tuple[Step, ...] = (taken,),
-    pens: tuple[Pen, ...] = PENS,
-    papers: tuple[Colour, ...] = PAPERS,
-    size: tuple[int, int] = (60, 170),
-    margins: Range = (0.3, 0.9),
-    touching: bool = False,
-) -> Image.Image:
-    """Draw a picture: what is on the paper ``before`` it is written on, and what happens to it ``after``."""
-    pen, paper = pens[random.integers(len(pens))], papers[random.integers(len(papers))]
-    pixels, width = int(random.integers(*size)), random.uniform(*pen.width)
-    inks = [draw_ink(sample, pixels, width) for sample in samples]
-    ink = side_by_side(random, inks, touching) if inks else np.zeros((pixels, pixels), np.float32)
-    page = Page(random, ink, pixels, margins, pen, width, paper)
-    for step in (*before, write, *after):
+class Condition(NamedTuple):
+    """What the pictures of a kind have in common; of several pens or papers each has one at random."""
+
+    before: tuple[Step, ...] = ()  # what is on the paper when it is written on
+    after: tuple[Step, ...] = (taken,)  # what happens to it then
+    pens: tuple[Pen, ...] = (FINE, BALL, FELT)
+    papers: tuple[Colour, ...] = (WHITE, CREAM, GREY)
+    size: tuple[int, int] = (60, 170)  # the digit's longer side, in pixels
+    margins: Range = (0.3, 0.9)  # paper on each side, in sizes of the digit
+    written: str = "a digit"  # or "MNIST", "two digits", "touching digits", "no digit", "nothing"
+
+
+def lines(low: float, high: float, *, squares: bool = False) -> tuple[Step]:
+    """Ruled or squared paper, its lines as strong as these shares of the pen's contrast."""
+    return (partial(ruled, strength=(low, high), squares=squares),)
+
+
+CONDITIONS = {
+    "MNIST test image": Condition(written="MNIST"),
+    "fine liner": Condition(pens=(FINE,)),
+    "ballpen": Condition(pens=(BALL,)),
+    "felt marker": Condition(pens=(FELT,)),
+    "pencil": Condition(pens=(PENCIL,)),
+    "faint pencil": Condition(pens=(FAINT,)),
+    "skipping pen": Condition(pens=(SKIPPING,)),
+    "chalk": Condition((smeared,), (photo,), pens=(CHALK,), papers=SLATES),
+    "drawn with a mouse": Condition(after=(black_and_white,), pens=(MOUSE,), papers=(WHITE,)),
+    "drawn with a mouse, white on black": Condition(after=(), pens=(PAINT,), papers=((0, 0, 0),)),
+    "scan": Condition(after=(scan,)),
+    "black and white scan": Condition(after=(scan, black_and_white)),
+    "strong JPEG": Condition(after=(taken, partial(jpeg, quality=(8, 25)))),
+    "blur": Condition(after=(partial(blurred, radius=(0.02, 0.04)), scan)),
+    "noise": Condition(after=(photo, partial(noisy, strength=(0.04, 0.1)))),
+    "far away": Condition(after=(photo,), size=(24, 50), margins=(2, 4)),
+    "uneven light": Condition(after=(partial(lit, darkest=(0.4, 0.7)), photo)),
+    "glare": Condition(after=(glare, photo)),
+    "crumpled": Condition(after=(crumpled, photo)),
+    "hard shadow": Condition(after=(shadow, photo)),
+    "sheet on a dark desk": Condition(after=(desk, photo)),
+    "stretched to a square": Condition(after=(taken, stretched)),
+    "cut to the ink": Condition(after=(partial(cropped, margin=0),), size=(20, 100)),
+    "one pixel around the ink": Condition(after=(partial(cropped, margin=1),), size=(20, 100)),
+    "printed box": Condition((box,), margins=(0.4, 0.9)),
+    "touching box": Condition((partial(box, touching=True),), margins=(0.4, 0.9)),
+    "form cells": Condition((cells,), margins=(0.5, 1.3)),
+    "ring": Condition((ring,), margins=(0.6, 1)),
+    "underlined": Condition((underline,)),
+    "ruled, 20 to 35 %": Condition(lines(0.2, 0.35)),
+    "ruled, 35 to 50 %": Condition(lines(0.35, 0.5)),
+    "ruled, 50 to 60 %": Condition(lines(0.5, 0.6)),
+    "squared, 20 to 35 %": Condition(lines(0.2, 0.35, squares=True)),
+    "squared, 35 to 50 %": Condition(lines(0.35, 0.5, squares=True)),
+    "squared, 50 to 60 %": Condition(lines(0.5, 0.6, squares=True)),
+    "pencil on ruled paper": Condition(lines(0.4, 0.6), pens=(PENCIL,)),
+    "ballpen on dark squares": Condition(lines(0.25, 0.5, squares=True), pens=(BALL,)),
+    "two digits apart": Condition(written="two digits"),
+    "two digits touching": Condition(written="touching digits"),
+    "letters and signs": Condition(written="no digit"),
+    "blank paper": Condition(written="nothing"),
+}
+
+
+def compose(random: Random, condition: Condition, samples: list[Sample]) -> Image.Image:
+    """Draw a picture of what somebody has written."""
+    if condition.written == "MNIST":
+        return Image.fromarray(samples[0].image)
+    pen = condition.pens[random.integers(len(condition.pens))]
+    paper = condition.papers[random.integers(len(condition.papers))]
+    size, width = int(random.integers(*condition.size)), random.uniform(*pen.width)
+    ink = np.zeros((size, size), dtype=np.float32)
+    if samples:
+        inks = [draw_ink(sample, size, width) for sample in samples]
+        ink = join(random, inks, touching=condition.written == "touching digits")
+    page = Page(random, ink, size, condition.margins, pen, width, paper)
+    for step in (*condition.before, write, *condition.after):
         step(page)
     return to_image(page.picture)
 
 
-def side_by_side(random: Random, inks: list[Plane], touching: bool) -> Plane:
-    """One after the other in a row, a gap between them or none."""
+def join(random: Random, inks: list[Plane], *, touching: bool) -> Plane:
+    """One ink, or two beside each other on one line with a gap between them or none."""
     if len(inks) == 1:
         return inks[0]
     height = max(len(ink) for ink in inks)
-    left, right = (np.pad(ink, ((0, height - len(ink)), (0, 0))) for ink in inks)
+    left, right = (np.pad(ink, ((height - len(ink), 0), (0, 0))) for ink in inks)
     gap = round(random.uniform(0.12, 0.4) * height)
-    if touching:
-        ends = left.shape[1] - np.argmax(left[:, ::-1] > 0.5, axis=1)
-        starts = np.argmax(right > 0.5, axis=1)
-        both = (left > 0.5).any(axis=1) & (right > 0.5).any(axis=1)
-        room = left.shape[1] - ends + starts
-        gap = -int(room[both].min()) - 2
-    joined = np.zeros((height, left.shape[1] + gap + right.shape[1]), dtype=np.float32)
+    if touching:  # the right one is moved until they overlap by two pixels in one row
+        rows = (left > 0.5).any(axis=1) & (right > 0.5).any(axis=1)
+        room = np.argmax(left[:, ::-1] > 0.5, axis=1) + np.argmax(right > 0.5, axis=1)
+        gap = -int(room[rows].min()) - 2
+    start = left.shape[1] + gap
+    joined = np.zeros((height, start + right.shape[1]), dtype=np.float32)
     joined[:, : left.shape[1]] = left
-    joined[:, left.shape[1] + gap :] = np.maximum(joined[:, left.shape[1] + gap :], right)
+    joined[:, start:] = np.maximum(joined[:, start:], right)
     return joined
 
 
-def as_it_is(random: Random, samples: list[Sample]) -> Image.Image:
-    """The MNIST image itself."""
-    return Image.fromarray(samples[0].image)
+# The measure.
 
 
-LEVELS = {"20-35 %": (0.2, 0.35), "35-50 %": (0.35, 0.5), "50-60 %": (0.5, 0.6)}
-DIGITS: dict[str, Callable[[Random, list[Sample]], Image.Image]] = {
-    "MNIST test image": as_it_is,
-    "fine liner": partial(compose, pens=(FINE,)),
-    "ballpen": partial(compose, pens=(BALL,)),
-    "felt marker": partial(compose, pens=(FELT,)),
-    "pencil": partial(compose, pens=(PENCIL,)),
-    "faint pencil": partial(compose, pens=(FAINT,)),
-    "scan": partial(compose, after=(scan,)),
-    "black and white scan": partial(compose, after=(scan, black_and_white)),
-    "far away": partial(compose, size=(24, 50), margins=(2, 4), after=(photo,)),
-    "drawn with a mouse": partial(compose, pens=(MOUSE,), papers=((1, 1, 1),), after=(black_and_white,)),
-    "drawn with a mouse, white on black": partial(
-        compose, pens=(MOUSE._replace(colour=(1, 1, 1)),), papers=((0, 0, 0),), after=()
-    ),
-    "chalk": partial(compose, pens=(CHALK,), papers=SLATE, before=(smeared,), after=(photo,)),
-    "glare": partial(compose, after=(glare, photo)),
-    "crumpled": partial(compose, after=(crumpled, photo)),
-    "uneven light": partial(compose, after=(partial(lit, darkest=(0.4, 0.7)), photo)),
-    "strong JPEG": partial(compose, after=(taken, partial(jpeg, quality=(8, 25)))),
-    "blur": partial(compose, after=(partial(blurred, radius=(0.02, 0.04)), scan)),
-    "noise": partial(compose, after=(photo, partial(noisy, strength=(0.04, 0.1)))),
-    "skipping pen": partial(compose, pens=(SKIPPING,)),
-    "stretched to a square": partial(compose, after=(taken, stretched)),
-    "cut to the ink": partial(compose, size=(20, 100), after=(partial(cropped, margin=0),)),
-    "one pixel around the ink": partial(compose, size=(20, 100), after=(partial(cropped, margin=1),)),
-    "printed box": partial(compose, before=(partial(box, gap=(0.12, 0.28)),), margins=(0.4, 0.9)),
-    "touching box": partial(
-        compose, before=(partial(box, gap=(0.04, 0.28), touching=True),), margins=(0.4, 0.9)
-    ),
-    "form cells": partial(compose, before=(cells,), margins=(0.5, 1.3)),
-    "ring": partial(compose, before=(ring,), margins=(0.6, 1)),
-    "underlined": partial(compose, before=(underline,)),
-    **{
-        f"ruled, {name}": partial(compose, before=(partial(ruled, strength=level),))
-        for name, level in LEVELS.items()
-    },
-    **{
-        f"squared, {name}": partial(compose, before=(partial(ruled, strength=level, squares=True),))
-        for name, level in LEVELS.items()
-    },
-    "pencil on ruled paper": partial(compose, pens=(PENCIL,), before=(partial(ruled, strength=(0.4, 0.6)),)),
-    "ballpen on dark squares": partial(
-        compose, pens=(BALL,), before=(partial(ruled, strength=(0.25, 0.5), squares=True),)
-    ),
-    "hard shadow": partial(compose, after=(shadow, photo)),
-    "sheet on a dark desk": partial(compose, after=(desk, photo)),
-}
-NO_DIGIT: dict[str, Callable[[Random, list[Sample]], Image.Image]] = {
-    "two digits apart": compose,
-    "two digits touching": partial(compose, touching=True),
-    "letters and signs": compose,
-    "blank paper": compose,
-}
-
-
-def samples_of(condition: str, count: int, seed: int, strokes: Path) -> list[list[Sample]]:
-    """What is written on each picture of a condition."""
+def samples_of(written: str, count: int, seed: int, strokes: Path) -> list[list[Sample]]:
+    """What is written on each picture: of digits, MNIST's and pen-written ones take turns."""
     random = np.random.default_rng(seed)
-    if condition == "blank paper":
+    if written == "nothing":
         return [[] for _ in range(count)]
-    if condition == "MNIST test image":
+    if written == "MNIST":
         return [[sample] for sample in mnist_samples(random, count)]
-    if condition == "letters and signs":
+    if written == "no digit":
         return [[sample] for sample in pen_samples(random, count, strokes / "unipen-not-digits.npz")]
-    mnist = mnist_samples(random, count)
-    pen = pen_samples(random, count, strokes / "unipen-digits.npz")
-    mixed = [sample for pair in zip(mnist, pen, strict=True) for sample in pair]
-    if condition.startswith("two digits"):
-        return [mixed[row : 2 * count : 2][:2] for row in range(count)]
-    return [[sample] for sample in mixed[:count]]
+    path = strokes / "unipen-digits.npz"
+    turns = zip(mnist_samples(random, count + 1), pen_samples(random, count + 1, path), strict=False)
+    digits = [sample for turn in turns for sample in turn]
+    if written == "a digit":
+        return [[sample] for sample in digits[:count]]
+    return [[digits[row], digits[row + 2]] for row in range(count)]  # both of MNIST, or of a pen
 
 
-def pictures(
-    condition: str, count: int, seed: int, strokes: Path
-) -> Iterator[tuple[list[Sample], Image.Image]]:
-    """Draw a condition's pictures, each with what is written on it; each the same whatever else is drawn."""
-    draw = (DIGITS | NO_DIGIT)[condition]
-    for row, samples in enumerate(samples_of(condition, count, seed, strokes)):
-        random = np.random.default_rng([seed, zlib.crc32(condition.encode()), row])
-        yield samples, draw(random, samples)
+def pictures(name: str, count: int, seed: int, strokes: Path) -> Iterator[tuple[list[Sample], Image.Image]]:
+    """Draw a condition's pictures, each with what is written on it; the same whatever else is drawn."""
+    condition = CONDITIONS[name]
+    for row, samples in enumerate(samples_of(condition.written, count, seed, strokes)):
+        random = np.random.default_rng([seed, zlib.crc32(name.encode()), row])
+        yield samples, compose(random, condition, samples)
 
 
-COUNTS = {
-    True: (
-        "right",
-        "right_mnist",
-        "right_pen",
-        "right_is_digit",
-        "refused",
-        "wrong_sure",
-        "wrong_sure_is_digit",
-    ),
-    False: ("refused", "flagged", "sure", "sure_is_digit"),
-}
-"""What is counted where the picture shows a digit, and where it shows none."""
+RIGHT = ("right", "right_mnist", "right_pen", "right_is_digit")
+COUNTS = (*RIGHT, "refused", "flagged", "wrong_sure", "wrong_sure_is_digit")
 
 
 def outcome(predictor: Predictor, samples: list[Sample], picture: Image.Image) -> set[str]:
-    """All that is counted of an answer to a picture of these samples."""
+    """What is counted of the answer; where the picture shows no single digit every answer is wrong.
+
+    Weights without ``is_digit`` take everything for a digit.
+    """
     try:
         prediction = predictor.predict(picture, 0)
     except PictureError:
         return {"refused"}
+    right = len(samples) == 1 and prediction.digit == samples[0].answer
+    wrong_sure = not right and max(prediction.digit_probabilities) > SURE
     is_digit = getattr(prediction, "is_digit", True)
-    sure = max(prediction.digit_probabilities) > SURE
-    if len(samples) != 1 or samples[0].answer < 0:
-        found = {"flagged": not is_digit, "sure": sure, "sure_is_digit": sure and is_digit}
-    else:
-        right = prediction.digit == samples[0].answer
-        found = {
-            "right": right,
-            f"right_{samples[0].source}": right,
-            "right_is_digit": right and is_digit,
-            "wrong_sure": not right and sure,
-            "wrong_sure_is_digit": not right and sure and is_digit,
-        }
+    found = {
+        "right": right,
+        "right_mnist": right and samples[0].source == "mnist",
+        "right_pen": right and samples[0].source == "pen",
+        "right_is_digit": right and is_digit,
+        "flagged": not is_digit,
+        "wrong_sure": wrong_sure,
+        "wrong_sure_is_digit": wrong_sure and is_digit,
+    }
     return {name for name, happened in found.items() if happened}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def draw_sheet(shown: dict[str, list[tuple[Image.Image, str]]]) -> Image.Image:
+    """A row for each condition, of pictures with the colours of their frames."""
+    side, columns = 100, max(map(len, shown.values()))
+    sheet = Image.new("RGB", (columns * (side + 8), len(shown) * (side + 22)), "white")
+    for row, (name, framed) in enumerate(shown.items()):
+        top = row * (side + 22)
+        ImageDraw.Draw(sheet).text((4, top), name, fill="black")
+        for column, (picture, colour) in enumerate(framed):
+            small = picture.convert("RGB")
+            small.thumbnail((side, side))
+            sheet.paste(ImageOps.expand(small, 3, colour), (column * (side + 8), top + 14))
+    return sheet
+
+
+def parse() -> argparse.Namespace:
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     parser.add_argument("--run", help="a run folder; default: the package's weights")
-    parser.add_argument("--only", action="append", choices=[*DIGITS, *NO_DIGIT], metavar="CONDITION")
+    parser.add_argument("--only", action="append", choices=CONDITIONS, metavar="CONDITION")
     parser.add_argument("--count", type=int, default=250, help="pictures a condition")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--strokes", type=Path, default=os.environ.get(STROKES_VARIABLE, "."))
-    parser.add_argument(
-        "--sheet", type=Path, help="a picture of the first 12 of each: red wrong, grey refused"
-    )
-    parser.add_argument(
-        "--output", type=Path, help="default: results/paper.json, if all conditions are measured"
-    )
-    arguments = parser.parse_args()
-    predictor = Predictor(arguments.run)
+    parser.add_argument("--sheet", type=Path, help="a PNG file of some pictures of each condition")
+    parser.add_argument("--output", type=Path, help="default: results/paper.json, without --only")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
+    count, seed, predictor = arguments.count, arguments.seed, Predictor(arguments.run)
     rows: dict[str, dict[str, int]] = {}
-    shown: list[list[tuple[Image.Image, str]]] = []
-    for condition in arguments.only or [*DIGITS, *NO_DIGIT]:
+    shown: dict[str, list[tuple[Image.Image, str]]] = {}
+    for name in arguments.only or CONDITIONS:
         counted: Counter[str] = Counter()
-        shown.append([])
-        for samples, picture in pictures(condition, arguments.count, arguments.seed, arguments.strokes):
+        shown[name] = []
+        for samples, picture in pictures(name, count, seed, arguments.strokes):
             found = outcome(predictor, samples, picture)
             counted.update(found)
-            good = found & {"right", "flagged"}
-            shown[-1].append((picture, "grey" if "refused" in found else "green" if good else "red"))
-            del shown[-1][12:]
-        row = {name: counted[name] for name in COUNTS[condition in DIGITS]}
-        rows[condition] = {"pictures": arguments.count, **row}
-        print(f"{condition:36}", *(f"{name} {100 * n / arguments.count:.1f} " for name, n in row.items()))
+            if len(shown[name]) < 12:
+                good = "green" if found & {"right", "flagged"} else "red"
+                shown[name].append((picture, "grey" if "refused" in found else good))
+        rows[name] = {"pictures": count, **{kind: counted[kind] for kind in COUNTS}}
+        print(f"{name:34}", *(f"{kind} {100 * counted[kind] / count:.1f} " for kind in COUNTS), flush=True)
     if arguments.sheet:
-        draw_sheet(dict(zip(rows, shown, strict=True))).save(arguments.sheet)
+        draw_sheet(shown).save(arguments.sheet)
     if output := arguments.output or (None if arguments.only else RESULTS):
         results = {
-            "seed": arguments.seed,
+            "seed": seed,
             "weights": predictor.folder.name,
             "model_sha256": hashlib.sha256((predictor.folder / "model.onnx").read_bytes()).hexdigest(),
             "commit": environment.source_commit(),
@@ -680,24 +678,6 @@ def main() -> None:
             "conditions": rows,
         }
         write_json(output, results)
-
-
-def draw_sheet(shown: dict[str, list[tuple[Image.Image, str]]]) -> Image.Image:
-    """A row for each condition, of pictures with the colours of their frames."""
-    side, columns = 100, max(map(len, shown.values()))
-    sheet = Image.new("RGB", (columns * (side + 8), len(shown) * (side + 22)), "white")
-    draw = ImageDraw.Draw(sheet)
-    for row, (name, framed) in enumerate(shown.items()):
-        y = row * (side + 22)
-        draw.text((4, y), name, fill="black")
-        for column, (picture, colour) in enumerate(framed):
-            small = (
-                ImageOps.contain(picture.convert("RGB"), (side, side))
-                if max(picture.size) > side
-                else picture
-            )
-            sheet.paste(ImageOps.expand(small.convert("RGB"), 3, colour), (column * (side + 8), y + 14))
-    return sheet
 
 
 if __name__ == "__main__":
