@@ -446,7 +446,7 @@ def black_and_white(page: Page) -> None:
 
 
 def stretched(page: Page) -> None:
-    """As a portrait or landscape picture becomes when it is made a square."""
+    """A portrait or landscape picture squeezed into a square, or the other way round."""
     height, width = page.shape
     wider = math.sqrt(page.random.choice([3 / 4, 4 / 3, 9 / 16, 16 / 9]))
     image = to_image(page.picture).resize((round(width * wider), round(height / wider)))
@@ -508,7 +508,7 @@ CONDITIONS = {
     "crumpled": Condition(after=(crumpled, photo)),
     "hard shadow": Condition(after=(shadow, photo)),
     "sheet on a dark desk": Condition(after=(desk, photo)),
-    "stretched to a square": Condition(after=(taken, stretched)),
+    "stretched": Condition(after=(taken, stretched)),
     "cut to the ink": Condition(after=(partial(cropped, margin=0),), size=(20, 100)),
     "one pixel around the ink": Condition(after=(partial(cropped, margin=1),), size=(20, 100)),
     "printed box": Condition((box,), margins=(0.4, 0.9)),
