@@ -45,7 +45,7 @@ SURE = 0.9
 """An answer of a higher probability is a sure one."""
 
 Random: TypeAlias = np.random.Generator
-Plane: TypeAlias = NDArray[np.floating]  # (H, W), or (H, W, 3) of colours
+Plane: TypeAlias = NDArray[Any]  # of floats, (H, W), or (H, W, 3) of colours
 Range: TypeAlias = tuple[float, float]
 Colour: TypeAlias = tuple[float, float, float]  # red, green, blue in [0, 1]
 
@@ -106,28 +106,33 @@ def draw_lines(lines: list[NDArray[Any]], shape: tuple[int, int], width: float) 
 
 
 def draw_ink(sample: Sample, size: int, width: float) -> Plane:
-    """A sample's ink, cut to it, its longer side about ``size``; a stroke is as wide as a share ``width``.
+    """A sample's ink, (h, w) in [0, 1], cut to it, its longer side about ``size`` pixels.
 
-    An MNIST image keeps its own width of stroke; enlarged, its edges become as sharp as a pen's.
+    Strokes are as wide as this share of the size; those of an MNIST image are as they are.
     """
-    if sample.strokes:
-        points = np.concatenate(sample.strokes)
-        low, scale = points.min(axis=0), size * (1 - width) / max(1, np.ptp(points, axis=0).max())
-        pixels = size * width
-        lines = [(stroke - low) * scale + pixels / 2 + 1 for stroke in sample.strokes]
-        w, h = np.ceil((points.max(axis=0) - low) * scale + pixels + 2).astype(int)
-        ink = draw_lines(lines, (h, w), pixels)
-    else:
-        image = Image.fromarray(sample.image)
-        image = image.crop(image.getbbox())
-        scale = size / max(image.size)
-        if scale != 1:
-            w, h = (max(1, round(side * scale)) for side in image.size)
-            image = image.resize((w, h), Image.Resampling.BICUBIC)
-            image = image.filter(ImageFilter.GaussianBlur(0.35 * max(0, scale - 1)))
-        ink = np.asarray(image, dtype=np.float32) / 255
-        ink = ((ink - 0.45) * max(1, 0.8 * scale) + 0.45).clip(0, 1)
+    ink = draw_strokes(sample.strokes, size, width) if sample.strokes else enlarge(sample.image, size)
     return cut(ink, ink > 0.1)
+
+
+def draw_strokes(strokes: list[NDArray[np.int16]], size: int, width: float) -> Plane:
+    """Strokes as a pen draws them."""
+    points, pixels = np.concatenate(strokes), size * width
+    low, scale = points.min(axis=0), (size - pixels) / max(1, np.ptp(points, axis=0).max())
+    w, h = np.ceil((points.max(axis=0) - low) * scale + pixels + 2).astype(int)
+    return draw_lines([(stroke - low) * scale + pixels / 2 + 1 for stroke in strokes], (h, w), pixels)
+
+
+def enlarge(image: NDArray[np.uint8], size: int) -> Plane:
+    """The ink of an MNIST image, its edges as sharp as a pen's."""
+    plane = Image.fromarray(image)
+    plane = plane.crop(plane.getbbox())
+    scale = size / max(plane.size)
+    if scale != 1:
+        w, h = (max(1, round(side * scale)) for side in plane.size)
+        plane = plane.resize((w, h), Image.Resampling.BICUBIC)
+        plane = plane.filter(ImageFilter.GaussianBlur(0.35 * max(0, scale - 1)))
+    ink = np.asarray(plane, dtype=np.float32) / 255
+    return ((ink - 0.45) * max(1, 0.8 * scale) + 0.45).clip(0, 1)
 
 
 def cut(plane: Plane, mask: NDArray[np.bool_], margin: int = 0) -> Plane:
@@ -178,33 +183,42 @@ def smooth_noise(random: Random, shape: tuple[int, int], cell: float) -> Plane:
 
 
 class Page:
-    """A picture in the making; the functions below draw on it one after the other."""
+    """A picture in the making: an empty sheet, and where the digit goes and with which pen.
 
-    def __init__(
-        self, random: Random, ink: Plane, size: int, margins: Range, pen: Pen, width: float, paper: Colour
-    ) -> None:
-        self.random, self.size, self.pen, self.line_width = random, size, pen, width * size
-        self.top, bottom, self.left, right = (round(size * share) for share in random.uniform(*margins, 4))
+    The steps below draw on ``picture``, (H, W, 3) in [0, 1], one after the other.
+    """
+
+    def __init__(self, random: Random, condition: Condition, samples: list[Sample]) -> None:
+        self.random = random
+        self.pen = condition.pens[random.integers(len(condition.pens))]
+        paper = condition.papers[random.integers(len(condition.papers))]
+        self.size = int(random.integers(*condition.size))  # the digit's longer side; lengths are shares of it
+        self.line_width = self.size * (width := random.uniform(*self.pen.width))
+        ink = np.zeros((self.size, self.size), dtype=np.float32)
+        if samples:
+            inks = [draw_ink(sample, self.size, width) for sample in samples]
+            ink = join(random, inks, touching=condition.written == "touching digits")
+        margins = np.round(self.size * random.uniform(*condition.margins, 4)).astype(int)
+        self.top, bottom, self.left, right = margins.tolist()
         self.height, self.width = ink.shape
         self.ink = np.pad(ink, ((self.top, bottom), (self.left, right)))
         self.shape = self.ink.shape
-        self.y, self.x = np.ogrid[: self.shape[0], : self.shape[1]]
-        self.contrast = random.uniform(*pen.contrast)
+        self.contrast = random.uniform(*self.pen.contrast)
         self.paper = brightness(paper)
-        self.picture = np.full((*self.shape, 3), paper, dtype=np.float32)
+        self.picture: Plane = np.full((*self.shape, 3), paper, dtype=np.float32)
 
     def cover(self, coverage: Plane, colour: Colour, contrast: float) -> None:
         """Put a colour on what is there: ``contrast`` is the change of the bare paper's brightness."""
-        opacity = contrast * self.paper / max(0.05, abs(self.paper - brightness(colour)))
-        if self.paper < 0.5:  # chalk and white paint cover
-            opacity = contrast
+        opacity = contrast  # of chalk and white paint
+        if self.paper > 0.5:
+            opacity = contrast * self.paper / (self.paper - brightness(colour))
         share = (min(1.0, opacity) * coverage)[..., None]
         self.picture = self.picture * (1 - share) + share * np.asarray(colour, dtype=np.float32)
 
     def tilted(self, degrees: float) -> tuple[Plane, Plane]:
         """Coordinates y, x (H, W) from the digit's middle, turned by an angle."""
-        angle = math.radians(degrees)
-        y, x = self.y - (self.top + self.height / 2), self.x - (self.left + self.width / 2)
+        angle, (y, x) = math.radians(degrees), np.ogrid[: self.shape[0], : self.shape[1]]
+        y, x = y - (self.top + self.height / 2), x - (self.left + self.width / 2)
         return y * math.cos(angle) + x * math.sin(angle), x * math.cos(angle) - y * math.sin(angle)
 
 
@@ -380,14 +394,12 @@ def desk(page: Page) -> None:
     away = np.max([ends[side] - margins[side] * random.uniform(0.5, 0.95) for side in sides], axis=0)
     grain = smooth_noise(random, (height, width), 30) + 4 * y / page.size
     if random.random() < 0.5:
-        colour = (
-            np.array([0.5, 0.34, 0.2]) * random.uniform(0.6, 1.2) * (1 + 0.12 * np.sin(9 * grain))[..., None]
-        )
+        colour, shade = np.array([0.5, 0.34, 0.2]) * random.uniform(0.6, 1.2), 1 + 0.12 * np.sin(9 * grain)
     else:
-        colour = np.full((*page.shape, 3), random.uniform(0.05, 0.4)) * (1 + 0.04 * grain)[..., None]
-    colour = colour * (1 - 0.5 * np.exp(-np.maximum(away, 0) / (0.04 * page.size)))[..., None]  # its shadow
+        colour, shade = np.full(3, random.uniform(0.05, 0.4)), 1 + 0.04 * grain
+    shade = shade * (1 - 0.5 * np.exp(-np.maximum(away, 0) / (0.04 * page.size)))  # the sheet's shadow
     share = (away + 0.5).clip(0, 1)[..., None]
-    page.picture = (page.picture * (1 - share) + colour * share).astype(np.float32)
+    page.picture = (page.picture * (1 - share) + colour * shade[..., None] * share).astype(np.float32)
 
 
 # Cameras and files.
@@ -424,9 +436,7 @@ def scan(page: Page) -> None:
 def photo(page: Page) -> None:
     """A telephone in good light."""
     lit(page, (0.75, 0.95))
-    page.picture *= np.array(
-        [1, page.random.uniform(0.95, 1), page.random.uniform(0.86, 1)], dtype=np.float32
-    )
+    page.picture *= (1, page.random.uniform(0.95, 1), page.random.uniform(0.86, 1))
     blurred(page, (0.005, 0.012))
     noisy(page, (0.006, 0.018))
     jpeg(page, (72, 92))
@@ -535,14 +545,7 @@ def compose(random: Random, condition: Condition, samples: list[Sample]) -> Imag
     """Draw a picture of what somebody has written."""
     if condition.written == "MNIST":
         return Image.fromarray(samples[0].image)
-    pen = condition.pens[random.integers(len(condition.pens))]
-    paper = condition.papers[random.integers(len(condition.papers))]
-    size, width = int(random.integers(*condition.size)), random.uniform(*pen.width)
-    ink = np.zeros((size, size), dtype=np.float32)
-    if samples:
-        inks = [draw_ink(sample, size, width) for sample in samples]
-        ink = join(random, inks, touching=condition.written == "touching digits")
-    page = Page(random, ink, size, condition.margins, pen, width, paper)
+    page = Page(random, condition, samples)
     for step in (*condition.before, write, *condition.after):
         step(page)
     return to_image(page.picture)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import paper
 import pytest
+from paper import CONDITIONS, Condition, Sample
 
 from mnist_adder.errors import DataError
 from mnist_adder.inference import Predictor
 from mnist_adder.inference.picture import open_picture
 
-paper: Any = importlib.import_module("benchmarks.paper")
-CONDITIONS = paper.CONDITIONS
-
 SEVEN = [np.array([[0, 0], [500, 0], [250, 1000]], np.int16), np.array([[180, 500], [460, 500]], np.int16)]
 IMAGE = np.zeros((28, 28), np.uint8)
 IMAGE[5:8, 9:19] = IMAGE[5:24, 16:19] = 255  # a seven
-SAMPLES = [paper.Sample(7, "pen", np.empty((0, 0), np.uint8), SEVEN), paper.Sample(7, "mnist", IMAGE, [])]
+SAMPLES = [Sample(7, "pen", np.empty((0, 0), np.uint8), SEVEN), Sample(7, "mnist", IMAGE, [])]
 HOW_MANY = {"MNIST": 1, "a digit": 1, "no digit": 1, "nothing": 0, "two digits": 2, "touching digits": 2}
 
 
-def drawn(condition: Any, sample: Any = SAMPLES[0], seed: int = 0) -> np.ndarray:
+def drawn(condition: Condition, sample: Sample = SAMPLES[0], seed: int = 0) -> np.ndarray:
     """A picture's brightness."""
     samples = [sample] * HOW_MANY[condition.written]
     return open_picture(paper.compose(np.random.default_rng(seed), condition, samples))
@@ -46,7 +43,7 @@ def test_lines_are_as_strong_as_their_name_says(name: str, seed: int) -> None:
     low, high = (int(number) / 100 for number in name.split()[1:4:2])
     found = []
 
-    def measure(page: Any) -> None:
+    def measure(page: paper.Page) -> None:
         paper_alone = page.ink == 0
         lines = 1 - paper.brightness(page.picture)[paper_alone].min() / page.paper
         found.append(lines / page.contrast)
@@ -76,7 +73,7 @@ def test_no_paper_is_left_around_ink_that_is_cut_out(seed: int) -> None:
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.source)
-def test_answers_are_counted(sample: Any) -> None:
+def test_answers_are_counted(sample: Sample) -> None:
     predictor, random = Predictor(), np.random.default_rng(0)
     picture = paper.compose(random, CONDITIONS["ballpen"], [sample])
     assert {"right", f"right_{sample.source}"} <= paper.outcome(predictor, [sample], picture)
