@@ -52,7 +52,7 @@ Colour: TypeAlias = tuple[float, float, float]  # red, green, blue in [0, 1]
 
 # What people have written.
 
-mnist = cache(load_mnist)
+read_mnist = cache(load_mnist)
 
 
 class Sample(NamedTuple):
@@ -66,7 +66,7 @@ class Sample(NamedTuple):
 
 def mnist_samples(random: Random, count: int) -> list[Sample]:
     """MNIST test images, drawn at random."""
-    _, (_, _, images, labels) = mnist()
+    _, (_, _, images, labels) = read_mnist()
     chosen = random.permutation(len(images))[:count]
     return [Sample(int(labels[row]), "mnist", images[row], []) for row in chosen]
 
@@ -201,7 +201,7 @@ class Page:
         margins = np.round(self.size * random.uniform(*condition.margins, 4)).astype(int)
         self.top, bottom, self.left, right = margins.tolist()
         self.height, self.width = ink.shape
-        self.ink = np.pad(ink, ((self.top, bottom), (self.left, right)))
+        self.ink: Plane = np.pad(ink, ((self.top, bottom), (self.left, right)))
         self.shape = self.ink.shape
         self.contrast = random.uniform(*self.pen.contrast)
         self.paper = brightness(paper)
@@ -227,7 +227,7 @@ Step: TypeAlias = Callable[[Page], None]
 
 def write(page: Page) -> None:
     """Write the digit with the page's pen."""
-    ink, random = page.ink, page.random
+    random, ink = page.random, page.ink
     if page.pen.grain:
         ink = ink * (1 - page.pen.grain * (0.5 + 0.7 * smooth_noise(random, page.shape, 1.5)).clip(0, 1))
     if page.pen.skips:
@@ -519,8 +519,8 @@ CONDITIONS = {
     "hard shadow": Condition(after=(shadow, photo)),
     "sheet on a dark desk": Condition(after=(desk, photo)),
     "stretched": Condition(after=(taken, stretched)),
-    "cut to the ink": Condition(after=(partial(cropped, margin=0),), size=(20, 100)),
-    "one pixel around the ink": Condition(after=(partial(cropped, margin=1),), size=(20, 100)),
+    "cut to the ink": Condition(after=(partial(cropped, margin=0),), size=(20, 60)),
+    "one pixel around the ink": Condition(after=(partial(cropped, margin=1),), size=(20, 60)),
     "printed box": Condition((box,), margins=(0.4, 0.9)),
     "touching box": Condition((partial(box, touching=True),), margins=(0.4, 0.9)),
     "form cells": Condition((cells,), margins=(0.5, 1.3)),
