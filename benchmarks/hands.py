@@ -2,8 +2,8 @@
 
 Each weights' run is evaluated on MNIST's test pairs, on the pen-written digits of held-out writers
 (MNIST_ADDER_STROKES names their folder), and on all digits bundled with scikit-learn, and with what is no
-digit: other characters by the same writers, and MNIST's test images, which all are digits. ``--run NAME=FOLDER``
-adds other runs, such as weights of before. The figures go to results/hands.json.
+digit: other characters by the same writers, and MNIST's test images, which all are digits. ``--run
+NAME=FOLDER`` adds other runs, such as weights of before. The figures go to results/hands.json.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from torch import Tensor
 
 from mnist_adder import environment
 from mnist_adder.data.images import load_images
-from mnist_adder.data.pen import draw_validation_images
 from mnist_adder.evaluation.evaluate import evaluate_run, predict_images
 from mnist_adder.evaluation.outliers import compute_outlier_metrics, is_digit_probabilities
 from mnist_adder.models import Adder
+from mnist_adder.pen.images import draw_validation_images
 from mnist_adder.pretrained import names, pretrained_folder
 from mnist_adder.runs import Run, load_run
 from mnist_adder.safe_io import write_json

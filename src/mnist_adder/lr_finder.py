@@ -17,9 +17,10 @@ import numpy as np
 import torch
 
 from mnist_adder import environment, models
-from mnist_adder.data.images import DigitImages, load_images
+from mnist_adder.data.images import DigitImages
 from mnist_adder.data.loader import DeviceLoader
 from mnist_adder.errors import ModelError
+from mnist_adder.pen.images import load_images
 from mnist_adder.training.config import TrainConfig
 from mnist_adder.training.lit_module import AdderModule, make_optimizer, make_train_loader
 from mnist_adder.types import Batch

@@ -56,8 +56,11 @@ Seed = Annotated[
     int, typer.Option(min=0, max=2**32 - 1, help="Seeds weights, order, numbers and augmentation.")
 ]
 Dataset = Annotated[
+    Literal["auto", "mnist", "digits"], typer.Option(help="auto: MNIST, else scikit-learn's digits.")
+]
+TrainingSet = Annotated[
     Literal["auto", "mnist", "mnist+pen", "digits"],
-    typer.Option(help="auto: MNIST, else scikit-learn's digits; mnist+pen: docs/guide.md."),
+    typer.Option(help="auto: MNIST, else scikit-learn's digits; mnist+pen: with pen-written ones."),
 ]
 Precision = Annotated[
     Literal["32-true", "bf16-mixed"] | None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mnist_adder.cli.app import DataDir, Dataset, Precision, app
+from mnist_adder.cli.app import DataDir, Precision, TrainingSet, app
 from mnist_adder.cli.output import make_console, notifier, own_command, print_comparison
 from mnist_adder.errors import MnistAdderError
 
@@ -19,7 +19,7 @@ def compare(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each model, with the seeds 0, 1, ...")] = 3,
     epochs_scale: Annotated[float, typer.Option(min=0, max=1000, help="Times the recipes' epochs.")] = 1.0,
-    dataset: Dataset = "auto",
+    dataset: TrainingSet = "auto",
     data_dir: DataDir = None,
     precision: Precision = None,
     runs_dir: Annotated[Path, typer.Option(help="Where the runs go, and are found again.")] = Path(

@@ -75,6 +75,7 @@ def _write(run: Run, path: Path, *, int8: bool, data_dir: Path | None) -> None:
 
     if not (run.folder / "model.onnx").exists():
         export_run(run)
-    pairs = MNISTAdder(data_dir, split="train", dataset=run.config.dataset)
+    dataset: Literal["mnist", "digits"] = "digits" if run.config.dataset == "digits" else "mnist"
+    pairs = MNISTAdder(data_dir, split="train", dataset=dataset)
     images = pairs.images[:CALIBRATION_IMAGES, 0].float() / 255
     export_int8(run, images.numpy(), path)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mnist_adder.cli.app import DEFAULT_MODEL, DataDir, Dataset, ModelName, Precision, Seed, Settings, app
+from mnist_adder.cli.app import DEFAULT_MODEL, DataDir, ModelName, Precision, Seed, Settings, TrainingSet, app
 from mnist_adder.cli.output import make_console, notifier, own_command, parse_settings
 
 
@@ -15,7 +15,7 @@ from mnist_adder.cli.output import make_console, notifier, own_command, parse_se
 def find_lr(
     model: ModelName = DEFAULT_MODEL,
     seed: Seed = 0,
-    dataset: Dataset = "auto",
+    dataset: TrainingSet = "auto",
     data_dir: DataDir = None,
     settings: Settings = None,
     precision: Precision = None,

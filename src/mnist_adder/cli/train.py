@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mnist_adder.cli.app import DEFAULT_MODEL, DataDir, Dataset, ModelName, Precision, Seed, Settings, app
+from mnist_adder.cli.app import DEFAULT_MODEL, DataDir, ModelName, Precision, Seed, Settings, TrainingSet, app
 from mnist_adder.cli.output import make_console, notifier, own_command, parse_settings, print_metrics
 from mnist_adder.errors import MnistAdderError
 
@@ -29,7 +29,7 @@ def train(
     ] = 1,
     epochs: Annotated[int | None, typer.Option(help="Default: the model's own.", show_default=False)] = None,
     seed: Seed = 0,
-    dataset: Dataset = "auto",
+    dataset: TrainingSet = "auto",
     data_dir: DataDir = None,
     run_dir: Annotated[
         Path | None, typer.Option(help="The run's folder, new or empty. Default: a new one in runs/.")

@@ -6,7 +6,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mnist_adder.data.mnist import DATA_VARIABLE, MNIST, Manifest, load_mnist
-from mnist_adder.data.pen import draw_training_images
 from mnist_adder.data.sklearn_digits import TEST_SIZE, load_sklearn_digits
-from mnist_adder.data.strokes import checksum, load_characters
 from mnist_adder.errors import DataError
 from mnist_adder.types import DIGITS, NO_DIGIT
 
-DatasetName = Literal["auto", "mnist", "mnist+pen", "digits"]
+DatasetName = Literal["auto", "mnist", "digits"]
 SplitName = Literal["train", "validation", "test", "all"]
 
 VALIDATION_SIZES = {
@@ -76,9 +74,7 @@ def load_images(
     names, else from the cache, else from a public mirror (into the cache, 11 MB, once). A folder that was
     named must be right: it is never passed over. Only where none was named, and MNIST is neither cached
     nor to be downloaded, does ``"auto"`` go on with the digits bundled with scikit-learn, and says so.
-    ``"mnist"`` is strict, ``"digits"`` are the bundled ones. ``"mnist+pen"`` adds pen-written digits and
-    other characters to MNIST's training images, see :func:`~mnist_adder.data.strokes.load_characters`; its
-    test images are MNIST's.
+    ``"mnist"`` is strict, ``"digits"`` are the bundled ones. :mod:`mnist_adder.pen` adds pen-written digits.
 
     ``notify`` takes sentences for the user; without it the fallback is a ``UserWarning``. ``manifest`` says
     which files count as MNIST, and which mirrors serve them.
@@ -87,11 +83,9 @@ def load_images(
         DataError: there is no such dataset, or it cannot be had.
     """
     if dataset not in get_args(DatasetName):
-        raise DataError(f"There is no dataset {dataset!r}: choose auto, mnist, mnist+pen or digits.")
+        raise DataError(f"There is no dataset {dataset!r}: choose auto, mnist or digits.")
     if dataset == "digits" and data_dir is not None:
         raise DataError(f"The dataset digits needs no folder, but {data_dir} was given: drop one of the two.")
-    if dataset == "mnist+pen":
-        return _add_pen(load_images("mnist", data_dir, notify, manifest=manifest), notify)
     if dataset != "digits":
         try:
             folder, arrays = load_mnist(data_dir, notify, manifest)
@@ -105,24 +99,6 @@ def load_images(
     origin = f"the {len(digits):,} handwritten digits bundled with scikit-learn, scaled to 28x28"
     train, test = slice(-TEST_SIZE), slice(-TEST_SIZE, None)
     return _as_tensors("digits", origin, [images[train], digits[train], images[test], digits[test]])
-
-
-def _add_pen(data: DigitImages, notify: Callable[[str], None] | None) -> DigitImages:
-    """Append the characters of the writers who are not held out, each drawn with several pens."""
-    characters = load_characters()
-    if notify is not None:
-        notify("Drawing pen-written characters with many pens, which takes about a minute.")
-    learned_from = [character for character in characters if not character.validation]
-    images, labels = draw_training_images(learned_from, *data.select("train"))
-    return replace(
-        data,
-        dataset="mnist+pen",
-        train_images=torch.cat([data.train_images, images]),
-        train_digits=torch.cat([data.train_digits, labels]),
-        pen=len(labels),
-        sha256=hashlib.sha256((data.sha256 + checksum(characters)).encode()).hexdigest(),
-        origin=f"{data.origin}, and {len(labels):,} images of pen-written characters",
-    )
 
 
 def _as_tensors(

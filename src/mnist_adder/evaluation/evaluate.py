@@ -10,7 +10,6 @@ from torch import Tensor
 
 from mnist_adder.data.dataset import MNISTAdder
 from mnist_adder.data.images import DatasetName, load_images
-from mnist_adder.data.pen import draw_validation_images
 from mnist_adder.environment import best_device
 from mnist_adder.errors import RunError
 from mnist_adder.evaluation import metrics
@@ -18,6 +17,7 @@ from mnist_adder.evaluation.metrics import Metrics, PairPredictions
 from mnist_adder.evaluation.outliers import OutlierMetrics, compute_outlier_metrics, is_digit_probabilities
 from mnist_adder.models.base import evaluation_mode
 from mnist_adder.models.ensemble import SHIFTS, Ensemble
+from mnist_adder.pen.images import draw_validation_images
 from mnist_adder.types import NO_DIGIT
 
 if TYPE_CHECKING:

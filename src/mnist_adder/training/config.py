@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 
 from mnist_adder import environment, models
-from mnist_adder.data.images import DatasetName, DigitImages
+from mnist_adder.data.images import DigitImages
 from mnist_adder.environment import Precision
 from mnist_adder.models import Recipe
+from mnist_adder.pen.images import TrainingSet
 from mnist_adder.run_config import RunConfig
 
 
@@ -23,7 +24,7 @@ class TrainConfig:
     preset: str | None = None  # another network of the model, with its own recipe
     recipe: Mapping[str, str | float] = field(default_factory=dict)  # settings that differ: {"epochs": 3}
     seed: int = 0  # of the weights, the order of the images, the numbers and the augmentation
-    dataset: DatasetName = "auto"  # MNIST, else the bundled digits
+    dataset: TrainingSet = "auto"  # MNIST, else the bundled digits
     data_dir: Path | str | None = None  # folder of the four MNIST files, if not the usual places
     precision: Precision | None = None  # of the encoder, if not the quicker one on this device
     run_dir: Path | str | None = None  # new or empty; by default a new folder below runs/

@@ -18,10 +18,11 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from mnist_adder import environment, models
 from mnist_adder.data.dataset import MNISTAdder
-from mnist_adder.data.images import DigitImages, load_images
+from mnist_adder.data.images import DigitImages
 from mnist_adder.data.loader import DeviceLoader
 from mnist_adder.errors import DivergedError, RunError
 from mnist_adder.models import Adder, Ensemble
+from mnist_adder.pen.images import load_images
 from mnist_adder.runs import Run, load_run, new_folder
 from mnist_adder.training import checkpoints
 from mnist_adder.training.callbacks import (

@@ -1,10 +1,10 @@
-"""Draws strokes with pens of many kinds, as images in MNIST's form: to learn from, and to be counted."""
+"""Draws strokes with pens of many kinds, as pictures and as images in MNIST's form."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,18 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 from torch import Tensor
 
-from mnist_adder.data.sklearn_digits import mnist_like
-from mnist_adder.data.strokes import Character, Stroke, load_characters
+from mnist_adder.data.strokes import Character, Stroke
 from mnist_adder.errors import PictureError
 from mnist_adder.inference.preprocess import preprocess
-from mnist_adder.types import NO_DIGIT
-
-DRAWINGS = 5
-"""Training images of each character."""
-PAIRS = 7_000
-"""Training images of two digits side by side, which are no digit."""
-COARSE_COPIES = 16_000
-"""Coarse copies of MNIST's training images."""
 
 _OVERSAMPLING = 3  # drawn so much larger and averaged, which makes edges soft
 
@@ -43,13 +34,13 @@ class Pen:
 
 def ordinary_pen(random: np.random.Generator) -> Pen:
     """A pen as most people have it, on a picture of ordinary size; the character stays as it was written."""
-    return Pen(width=_between(random, 0.04, 0.16), side=int(random.choice([32, 48, 64, 96])))
+    return Pen(width=between(random, 0.04, 0.16), side=int(random.choice([32, 48, 64, 96])))
 
 
 def random_pen(random: np.random.Generator) -> Pen:
     """Any pen, on a picture of any resolution; the character is turned, slanted and stretched a little."""
     return Pen(
-        width=_between(random, 0.03, 0.2),
+        width=between(random, 0.03, 0.2),
         angle=random.normal(0, 0.04),
         slant=random.normal(0, 0.08),
         stretch=math.exp(random.normal(0, 0.12)),
@@ -59,7 +50,7 @@ def random_pen(random: np.random.Generator) -> Pen:
     )
 
 
-def _between(random: np.random.Generator, low: float, high: float) -> float:
+def between(random: np.random.Generator, low: float, high: float) -> float:
     """A random number whose logarithm is evenly spread."""
     return math.exp(random.uniform(math.log(low), math.log(high)))
 
@@ -130,76 +121,3 @@ def draw_images(
             images.append(np.rint(image * 255).astype(np.uint8))
             labels.append(character.digit)
     return torch.from_numpy(np.stack(images)), torch.tensor(labels)
-
-
-def draw_validation_images() -> tuple[Tensor, Tensor]:
-    """An ordinary picture of each character by a held-out writer, always the same: see :func:`draw_images`.
-
-    Raises:
-        DataError: there are no pen-written characters here.
-    """
-    return draw_images([character for character in load_characters() if character.validation])
-
-
-def draw_training_images(
-    characters: Sequence[Character], images: Tensor, digits: Tensor
-) -> tuple[Tensor, Tensor]:
-    """All that is learned from beside MNIST; the returned images and labels are as of :func:`draw_images`.
-
-    Each character is drawn with several pens. Pairs of digits side by side teach what is no digit. Coarse
-    copies of pen-written digits and of MNIST's teach digits of few pixels.
-
-    Args:
-        characters: by writers who are not held out.
-        images: MNIST's training images that are not held out, (N, 28, 28) uint8.
-        digits: the digits they show, (N,).
-    """
-    random = np.random.default_rng(0)
-    written = [character for character in characters if character.digit != NO_DIGIT]
-    chosen = random.choice(len(written), (PAIRS, 2))
-    pairs = [_side_by_side([written[place] for place in pair], random) for pair in chosen]
-    parts = [
-        draw_images(characters, times=DRAWINGS, seed=1, pen=random_pen),
-        draw_images(pairs, seed=2, pen=random_pen),
-    ]
-    copies, labels = [], []
-    for character in written:
-        pen = replace(random_pen(random), width=_between(random, 0.06, 0.4), side=48, blur=0.0)
-        copies.append(coarse_copy(255 - draw(character.strokes, pen), random))
-        labels.append(character.digit)
-    for place in random.permutation(len(images))[:COARSE_COPIES]:
-        copies.append(coarse_copy(images[place].numpy(), random))
-        labels.append(int(digits[place]))
-    parts.append((torch.from_numpy(np.stack(copies)), torch.tensor(labels)))
-    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
-
-
-def _side_by_side(characters: Sequence[Character], random: np.random.Generator) -> Character:
-    """Digits of about one height, in a row; they overlap a little, touch, or stand apart."""
-    strokes: list[Stroke] = []
-    start = 0.0
-    for character in characters:
-        points = np.concatenate(character.strokes)
-        low, size = points.min(axis=0), np.ptp(points, axis=0)
-        height = random.uniform(0.85, 1.15)
-        scale = height / max(float(size[1]), 0.3 * float(size[0]), 1e-6)
-        corner = np.array([start, (1 - height) / 2 + random.normal(0, 0.08)])
-        strokes += [(stroke - low) * scale + corner for stroke in character.strokes]
-        start += float(size[0]) * scale + random.uniform(-0.05, 0.35)
-    return Character(strokes, NO_DIGIT, validation=False)
-
-
-def coarse_copy(ink: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """A copy of an image (H, W), ink bright on dark, as of a scanner that sees few pixels: (28, 28).
-
-    Its proportions change a little, and sometimes it becomes black and white.
-    """
-    rows, columns = np.nonzero(ink)
-    picture = Image.fromarray(ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1])
-    side, stretch = int(random.choice([8, 8, 9, 10, 12, 14, 16, 20])), math.exp(random.normal(0, 0.12))
-    width, height = picture.width * stretch, picture.height / stretch
-    scale = side / max(width, height)
-    size = (max(2, round(width * scale)), max(2, round(height * scale)))
-    values = np.asarray(picture.resize(size, Image.Resampling.BOX), dtype=np.float64)
-    values /= values.max()
-    return mnist_like(np.clip((values - 0.4) * 6 + 0.5, 0, 1) if random.random() < 0.3 else values)

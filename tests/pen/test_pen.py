@@ -10,19 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from mnist_adder.data import pen
-from mnist_adder.data.images import load_images
-from mnist_adder.data.pen import (
-    Pen,
-    coarse_copy,
-    draw,
-    draw_images,
-    draw_training_images,
-    draw_validation_images,
-    random_pen,
-)
 from mnist_adder.data.strokes import ARRAY_FILES, STROKES_VARIABLE, Character, checksum, load_characters
 from mnist_adder.errors import DataError
+from mnist_adder.pen import images as pen
+from mnist_adder.pen.drawing import Pen, draw, draw_images, random_pen
+from mnist_adder.pen.images import coarse_copy, draw_training_images, draw_validation_images, load_images
 from mnist_adder.types import NO_DIGIT
 
 ONE = [np.array([[0.0, 0.0], [0.0, 1000.0]])]

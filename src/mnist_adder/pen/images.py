@@ -1,0 +1,134 @@
+"""MNIST's images with pen-written digits and other characters added, to learn from and to be counted."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from mnist_adder.data import images as mnist_images
+from mnist_adder.data.images import DatasetName, DigitImages
+from mnist_adder.data.sklearn_digits import mnist_like
+from mnist_adder.data.strokes import Character, Stroke, checksum, load_characters
+from mnist_adder.pen.drawing import between, draw, draw_images, random_pen
+from mnist_adder.types import NO_DIGIT
+
+TrainingSet = Literal["mnist+pen"] | DatasetName
+
+DRAWINGS = 5
+"""Training images of each character."""
+PAIRS = 7_000
+"""Training images of two digits side by side, which are no digit."""
+COARSE_COPIES = 16_000
+"""Coarse copies of MNIST's training images."""
+
+
+def load_images(
+    dataset: TrainingSet, data_dir: Path | str | None = None, notify: Callable[[str], None] | None = None
+) -> DigitImages:
+    """Load a dataset to train on: as :func:`mnist_adder.data.images.load_images` does, or ``"mnist+pen"``.
+
+    That is MNIST with pen-written digits and other characters among the training images, see
+    :func:`~mnist_adder.data.strokes.load_characters`; validation and test images are MNIST's.
+
+    Raises:
+        DataError: there is no such dataset, or it cannot be had.
+    """
+    if dataset != "mnist+pen":
+        return mnist_images.load_images(dataset, data_dir, notify)
+    data, characters = mnist_images.load_images("mnist", data_dir, notify), load_characters()
+    if notify is not None:
+        notify("Drawing pen-written characters with many pens, which takes about a minute.")
+    learned_from = [character for character in characters if not character.validation]
+    images, labels = draw_training_images(learned_from, *data.select("train"))
+    return replace(
+        data,
+        dataset=dataset,
+        train_images=torch.cat([data.train_images, images]),
+        train_digits=torch.cat([data.train_digits, labels]),
+        pen=len(labels),
+        sha256=hashlib.sha256((data.sha256 + checksum(characters)).encode()).hexdigest(),
+        origin=f"{data.origin}, and {len(labels):,} images of pen-written characters",
+    )
+
+
+def draw_validation_images() -> tuple[Tensor, Tensor]:
+    """An ordinary picture of each character by a held-out writer, always the same: see :func:`draw_images`.
+
+    Raises:
+        DataError: there are no pen-written characters here.
+    """
+    return draw_images([character for character in load_characters() if character.validation])
+
+
+def draw_training_images(
+    characters: Sequence[Character], images: Tensor, digits: Tensor
+) -> tuple[Tensor, Tensor]:
+    """All that is learned from beside MNIST; the returned images and labels are as of :func:`draw_images`.
+
+    Each character is drawn with several pens. Pairs of digits side by side teach what is no digit. Coarse
+    copies of pen-written digits and of MNIST's teach digits of few pixels.
+
+    Args:
+        characters: by writers who are not held out.
+        images: MNIST's training images that are not held out, (N, 28, 28) uint8.
+        digits: the digits they show, (N,).
+    """
+    random = np.random.default_rng(0)
+    written = [character for character in characters if character.digit != NO_DIGIT]
+    chosen = random.choice(len(written), (PAIRS, 2))
+    pairs = [_side_by_side([written[place] for place in pair], random) for pair in chosen]
+    parts = [
+        draw_images(characters, times=DRAWINGS, seed=1, pen=random_pen),
+        draw_images(pairs, seed=2, pen=random_pen),
+    ]
+    copies, labels = [], []
+    for character in written:
+        pen = replace(random_pen(random), width=between(random, 0.06, 0.4), side=48, blur=0.0)
+        copies.append(coarse_copy(255 - draw(character.strokes, pen), random))
+        labels.append(character.digit)
+    for place in random.permutation(len(images))[:COARSE_COPIES]:
+        copies.append(coarse_copy(images[place].numpy(), random))
+        labels.append(int(digits[place]))
+    parts.append((torch.from_numpy(np.stack(copies)), torch.tensor(labels)))
+    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+
+
+def _side_by_side(characters: Sequence[Character], random: np.random.Generator) -> Character:
+    """Digits of about one height, in a row; they overlap a little, touch, or stand apart."""
+    strokes: list[Stroke] = []
+    start = 0.0
+    for character in characters:
+        points = np.concatenate(character.strokes)
+        low, size = points.min(axis=0), np.ptp(points, axis=0)
+        height = random.uniform(0.85, 1.15)
+        scale = height / max(float(size[1]), 0.3 * float(size[0]), 1e-6)
+        corner = np.array([start, (1 - height) / 2 + random.normal(0, 0.08)])
+        strokes += [(stroke - low) * scale + corner for stroke in character.strokes]
+        start += float(size[0]) * scale + random.uniform(-0.05, 0.35)
+    return Character(strokes, NO_DIGIT, validation=False)
+
+
+def coarse_copy(ink: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """A copy of an image (H, W), ink bright on dark, as of a scanner that sees few pixels: (28, 28).
+
+    Its proportions change a little, and sometimes it becomes black and white.
+    """
+    rows, columns = np.nonzero(ink)
+    picture = Image.fromarray(ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1])
+    side, stretch = int(random.choice([8, 8, 9, 10, 12, 14, 16, 20])), math.exp(random.normal(0, 0.12))
+    width, height = picture.width * stretch, picture.height / stretch
+    scale = side / max(width, height)
+    size = (max(2, round(width * scale)), max(2, round(height * scale)))
+    values = np.asarray(picture.resize(size, Image.Resampling.BOX), dtype=np.float64)
+    values /= values.max()
+    return mnist_like(np.clip((values - 0.4) * 6 + 0.5, 0, 1) if random.random() < 0.3 else values)
