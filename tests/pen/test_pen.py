@@ -185,6 +185,7 @@ def test_a_coarse_copy_has_few_pixels_and_the_form_of_mnist(seed: int) -> None:
     assert copy.max() > 200
 
 
+@pytest.mark.mnist
 def test_pen_images_are_added_to_mnist_and_none_is_held_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
