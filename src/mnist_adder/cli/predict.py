@@ -49,6 +49,6 @@ def predict(
     if answer.several:
         console.print("[yellow]These seem to be several digits; cut out one.[/]")
     elif not answer.is_digit:
-        chance = f"p = {answer.is_digit_probability:.2g} for a digit"
+        chance = f"p = {answer.is_digit_probability:.3f} for a digit"
         console.print(f"[yellow]This may be no digit, or several ({chance}).[/]", highlight=False)
     console.print(bars("digit", answer.digit_probabilities), bars("sum", answer.sum_probabilities))
