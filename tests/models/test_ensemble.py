@@ -33,7 +33,7 @@ def test_members_that_are_certain_keep_it_finite(shift: float) -> None:
     model = models.build("exact-sum").eval()
     with torch.no_grad():
         layer = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
-        layer.bias += shift
+        layer.bias.add_(shift)
         alone, together = model(IMAGES, NUMBERS), Ensemble([model, model])(IMAGES, NUMBERS)
     assert together.digit_logits.isfinite().all()
     torch.testing.assert_close(together.digit_logits.softmax(1), alone.digit_logits.softmax(1))
