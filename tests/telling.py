@@ -24,17 +24,19 @@ class Telling(ExactSum):
 
     def __init__(self) -> None:
         super().__init__()
-        self.load_state_dict(load_pretrained().load_model().state_dict())
+        model = load_pretrained().load_model()
+        assert isinstance(model, ExactSum)
+        self.classifier = model.classifier
 
     def encode(self, images: Tensor) -> Tensor:
         height = (images.amax((1, 3)) > 0.5).float().sum(1, keepdim=True)
         return super().encode(images).log_softmax(1) + height - ROWS
 
 
-def export_telling(folder: Path) -> Path:
-    """Make a folder with the model.onnx of a model that tells; returns it."""
+def export_telling(folder: Path, threshold: float | None = 0.5) -> Path:
+    """Make a folder with the model.onnx of a model that tells, without a threshold of one that cannot."""
     folder.mkdir()
-    metadata = describe({**load_pretrained().results, "is_digit_threshold": 0.5})
+    metadata = describe({**load_pretrained().results, "is_digit_threshold": threshold})
     export_onnx(Telling(), folder / "model.onnx", metadata=metadata)
     return folder
 

@@ -28,7 +28,9 @@ def test_json_is_one_object_and_nothing_else(run_cli: RunCLI, trained_run: Run, 
     assert answer["sum"] == answer["digit"] + 7
     assert len(answer["digit_probabilities"]) == 10
     assert len(answer["sum_probabilities"]) == 19
-    assert (answer["is_digit"], answer["is_digit_probability"], answer["several"]) == (True, None, False)
+    assert answer["is_digit"] is True
+    assert answer["is_digit_probability"] is None
+    assert answer["several"] is False
 
 
 def test_what_may_be_no_digit_or_is_several_is_said_after_the_answer(run_cli: RunCLI, tmp_path: Path) -> None:

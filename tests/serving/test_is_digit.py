@@ -65,33 +65,39 @@ def test_pictures_in_every_form_alone_and_together(telling: httpx.Client, folder
     assert told(flat) == [False, pytest.approx(0, abs=1e-3), False]
 
 
-def test_a_model_that_cannot_tell_says_so(telling: httpx.Client) -> None:
-    for picture, several in ((SEVEN, False), (DASH, False), (NEAR, False), (APART, True)):
-        form = {"number": "3", "model": "tiny"}
-        answer = telling.post("/predict", files={"image": png(picture)}, data=form).json()
-        assert told(answer) == [not several, None, several]
+def test_a_model_that_cannot_tell_says_so(start: Start, tmp_path: Path) -> None:
+    silent = export_telling(tmp_path / "silent", threshold=None)
+    with start(tmp_path, "--run", str(silent)) as running, httpx.Client(base_url=running.url) as client:
+        for picture, several in ((SEVEN, False), (DASH, False), (NEAR, False), (APART, True)):
+            answer = client.post("/predict", files={"image": png(picture)}, data={"number": "3"}).json()
+            assert told(answer) == [not several, None, several]
+        assert len(client.get("/v2/models/silent").json()["outputs"]) == 4
+        asked = {**question(), "outputs": [{"name": "is_digit_probability"}]}
+        response = client.post("/v2/models/silent/infer", json=asked)
+        assert response.status_code == 422
+        outputs = "digit, sum, digit_probabilities, sum_probabilities"
+        assert response.json() == {"error": f"The outputs must be among {outputs}, each once."}
 
 
-def test_the_open_inference_protocol_has_one_output_more(telling: httpx.Client) -> None:
-    last = telling.get(INFER).json()["outputs"][-1]
-    assert last == {"name": "is_digit_probability", "datatype": "FP32", "shape": [-1]}
-    assert len(telling.get("/v2/models/tiny").json()["outputs"]) == 4
+def question() -> dict[str, Any]:
+    """A lying and a standing bar, asked by the Open Inference Protocol."""
     image = np.zeros((2, 1, 28, 28))
     image[0, :, 12:16, 4:24] = image[1, :, 4:24, 12:16] = 1
-    asked: dict[str, Any] = {
+    return {
         "inputs": [
             {"name": "image", "shape": [2, 1, 28, 28], "datatype": "FP32", "data": image.ravel().tolist()},
             {"name": "number", "shape": [2], "datatype": "INT64", "data": [3, 4]},
         ]
     }
+
+
+def test_the_open_inference_protocol_has_one_output_more(telling: httpx.Client) -> None:
+    last = telling.get(INFER).json()["outputs"][-1]
+    assert last == {"name": "is_digit_probability", "datatype": "FP32", "shape": [-1]}
+    asked = question()
     outputs = telling.post(f"{INFER}/infer", json=asked).json()["outputs"]
     assert outputs[-1]["data"] == pytest.approx([0, 1], abs=0.01)
     asked["outputs"] = [{"name": "is_digit_probability", "parameters": {"binary_data": True}}]
     response = telling.post(f"{INFER}/infer", json=asked)
     start = int(response.headers["inference-header-content-length"])
     assert np.frombuffer(response.content[start:], "<f4").tolist() == pytest.approx(outputs[-1]["data"])
-    response = telling.post("/v2/models/tiny/infer", json=asked)
-    assert response.status_code == 422
-    assert response.json() == {
-        "error": "The outputs must be among digit, sum, digit_probabilities, sum_probabilities, each once."
-    }
