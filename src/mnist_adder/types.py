@@ -50,3 +50,6 @@ class Prediction:
     sum: int
     digit_probabilities: tuple[float, ...]  # 10, adding up to 1
     sum_probabilities: tuple[float, ...]  # 19, adding up to 1
+    is_digit: bool  # False: the picture may show no digit, or several
+    is_digit_probability: float | None  # None: the model was not taught to tell
+    several: bool  # the picture seems to show several digits side by side

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from tests.cli.conftest import RunCLI
+from tests.telling import APART, DASH, SEVEN, export_telling
 
 from mnist_adder.errors import PictureError
 from mnist_adder.inference.preprocess import preprocess
@@ -27,6 +28,25 @@ def test_json_is_one_object_and_nothing_else(run_cli: RunCLI, trained_run: Run, 
     assert answer["sum"] == answer["digit"] + 7
     assert len(answer["digit_probabilities"]) == 10
     assert len(answer["sum_probabilities"]) == 19
+    assert answer["is_digit"] is True
+    assert answer["is_digit_probability"] is None
+    assert answer["several"] is False
+
+
+def test_what_may_be_no_digit_or_is_several_is_said_after_the_answer(run_cli: RunCLI, tmp_path: Path) -> None:
+    folder, path = str(export_telling(tmp_path / "telling")), tmp_path / "picture.png"
+    said = {}
+    for name, picture in (("seven", SEVEN), ("dash", DASH), ("several", APART)):
+        picture.save(path)
+        code, out, err = run_cli("predict", str(path), "5", "--run", folder)
+        assert (code, err) == (0, "")
+        said[name] = out.splitlines()[:2]
+        answer = json.loads(run_cli("predict", str(path), "5", "--run", folder, "--json")[1])
+        assert (answer["is_digit"], answer["several"]) == (name == "seven", name == "several")
+        assert 0 < answer["is_digit_probability"] < 1
+    assert (said["seven"][0], said["seven"][1].strip()) == ("7 + 5 = 12", "")
+    assert said["dash"][1] == "This may be no digit, or several (p = 0.000 for a digit)."
+    assert said["several"] == ["7 + 5 = 12", "These seem to be several digits; cut out one."]
 
 
 def test_a_damaged_tiff_is_one_line_too(

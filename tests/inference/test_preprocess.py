@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from mnist_adder.data.images import DigitImages
 from mnist_adder.errors import PictureError
 from mnist_adder.inference.picture import open_picture
-from mnist_adder.inference.preprocess import BOX, STROKE_WIDTHS, preprocess, stroke_width
+from mnist_adder.inference.preprocess import BOX, STROKE_WIDTHS, find_digit, preprocess, stroke_width
 from mnist_adder.types import SIDE
 
 Strokes = list[list[tuple[float, float]]]
@@ -180,6 +180,29 @@ def test_specks_go_and_parts_stay() -> None:
     without_bar = draw("5", page=(300, 300), at=(50, 50), pen=0.06)
     without_bar[:72] = 0
     assert difference(preprocess(save(1 - without_bar)), wanted) > 0.2  # so the bar was there
+
+
+@pytest.mark.parametrize(("gap", "shows_both"), [(0, True), (40, True), (100, False), (300, False)])
+def test_two_side_by_side_are_two_halves_as_well(gap: int, shows_both: bool) -> None:
+    seven, two = draw("7"), draw("2")
+    found = find_digit(np.hstack([seven[:, :170], np.zeros((200, gap)), two[:, 30:]]))
+    assert found.shows_both == shows_both
+    for half, alone in zip(found.halves, (seven, two), strict=True):
+        assert difference(half, preprocess(alone)) < 0.05
+    assert (difference(found.image, found.halves[1]) < 0.05) == (not shows_both)
+
+
+def test_what_is_one_digit_has_no_halves(images: NDArray[np.uint8]) -> None:
+    assert not any(find_digit(image).halves for image in images[:200])
+
+
+def test_halves_of_which_one_would_be_refused_are_none() -> None:
+    picture = np.zeros((24, 40))
+    picture[4:20, 20:22] = 1  # the digit
+    picture[8:18, 23] = 1  # more than half as high, a pixel beside it
+    assert len(find_digit(picture).halves) == 2
+    picture[10:14, 30:34] = 1  # more ink, and too small
+    assert len(find_digit(picture).halves) == 0
 
 
 def test_what_the_edge_cuts_off_goes() -> None:

@@ -56,6 +56,15 @@ def test_sum_probabilities_are_a_distribution(name: str, batch: Batch) -> None:
 
 
 @every_model
+def test_a_digit_is_what_an_eleventh_class_with_a_logit_of_0_is_not(name: str, batch: Batch) -> None:
+    model = make(name)
+    outputs = model(batch.images, batch.numbers)
+    eleven = torch.nn.functional.pad(outputs.digit_logits, (0, 1)).softmax(1)
+    assert close(model.is_digit_probability(outputs), 1 - eleven[:, 10])
+    assert close(model.is_digit_probability(outputs), outputs.digit_logits.logsumexp(1).sigmoid())
+
+
+@every_model
 def test_every_parameter_gets_a_gradient(name: str, batch: Batch) -> None:
     model = make(name)
     losses = model.losses(model(batch.images, batch.numbers), batch.digits, batch.sums)

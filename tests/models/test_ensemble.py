@@ -24,6 +24,22 @@ def test_it_is_the_mean_of_its_members(name: str) -> None:
     torch.testing.assert_close(together.digit_logits.softmax(1), digits)
     sums = torch.stack([m.sum_probabilities(o) for m, o in zip(members, alone, strict=True)]).mean(0)
     torch.testing.assert_close(ensemble.sum_probabilities(together), sums)
+    is_digit = torch.stack([m.is_digit_probability(o) for m, o in zip(members, alone, strict=True)]).mean(0)
+    torch.testing.assert_close(ensemble.is_digit_probability(together), is_digit)
+
+
+@pytest.mark.parametrize("shift", [-200.0, 200.0])
+def test_members_that_are_certain_keep_it_finite(shift: float) -> None:
+    model = models.build("exact-sum").eval()
+    with torch.no_grad():
+        layer = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
+        layer.bias.add_(shift)
+        alone, together = model(IMAGES, NUMBERS), Ensemble([model, model])(IMAGES, NUMBERS)
+    assert together.digit_logits.isfinite().all()
+    torch.testing.assert_close(together.digit_logits.softmax(1), alone.digit_logits.softmax(1))
+    expected = torch.full((4,), float(shift > 0))
+    torch.testing.assert_close(model.is_digit_probability(alone), expected)
+    torch.testing.assert_close(model.is_digit_probability(together), expected)
 
 
 def test_one_member_asked_once_changes_nothing() -> None:
@@ -31,7 +47,7 @@ def test_one_member_asked_once_changes_nothing() -> None:
     with torch.no_grad():
         alone, together = model(IMAGES, NUMBERS), Ensemble([model])(IMAGES, NUMBERS)
         losses = [d.losses(o, NUMBERS, NUMBERS) for d, o in ((model, alone), (Ensemble([model]), together))]
-    torch.testing.assert_close(together.digit_logits, alone.digit_logits.log_softmax(1))
+    torch.testing.assert_close(together.digit_logits, alone.digit_logits)
     torch.testing.assert_close(losses[0], losses[1])
 
 

@@ -56,7 +56,7 @@ def test_health_and_metadata(asker: Any) -> None:
     }
     about = asker.get_model_metadata("default")
     assert about["inputs"][0] == {"name": "image", "datatype": "FP32", "shape": [-1, 1, 28, 28]}
-    assert [each["name"] for each in about["outputs"]] == NAMES
+    assert [each["name"] for each in about["outputs"]][:4] == NAMES
 
 
 @pytest.mark.parametrize("binary", [True, False])

@@ -38,7 +38,8 @@ def export(
     """Write a run as ONNX, after checking that it answers as PyTorch does.
 
     Inputs: image float32 (N, 1, 28, 28) in [0, 1], number int64 (N,). Outputs: digit, sum,
-    digit_probabilities (N, 10), sum_probabilities (N, 19).
+    digit_probabilities (N, 10), sum_probabilities (N, 19), and is_digit_probability (N,) if the run was
+    taught to tell digits from other characters.
     """
     from mnist_adder.inference import write_repository
     from mnist_adder.pretrained import folder_of, is_packaged

@@ -46,4 +46,9 @@ def predict(
         print(f"Answered by {predictor.folder}.", file=sys.stderr)
     console = make_console()
     console.print(f"[bold]{answer.digit} + {answer.number} = {answer.sum}[/]", highlight=False)
+    if answer.several:
+        console.print("[yellow]These seem to be several digits; cut out one.[/]")
+    elif not answer.is_digit:
+        chance = f"p = {answer.is_digit_probability:.3f} for a digit"
+        console.print(f"[yellow]This may be no digit, or several ({chance}).[/]", highlight=False)
     console.print(bars("digit", answer.digit_probabilities), bars("sum", answer.sum_probabilities))

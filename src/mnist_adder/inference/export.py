@@ -20,7 +20,16 @@ from numpy.typing import NDArray
 
 from mnist_adder.errors import ModelError, RunError
 from mnist_adder.inference.predictor import MODEL
-from mnist_adder.inference.session import INPUTS, OUTPUTS, append_checksum, open_session, run_session
+from mnist_adder.inference.session import (
+    INPUTS,
+    OUTPUTS,
+    TELLING_OUTPUTS,
+    THRESHOLD,
+    Values,
+    append_checksum,
+    open_session,
+    run_session,
+)
 from mnist_adder.runs import load_run
 from mnist_adder.safe_io import in_short, write_bytes
 from mnist_adder.types import NUMBERS, SIDE
@@ -38,6 +47,7 @@ CHECKED_PAIRS = (1, 2, 7, 64)
 TOLERANCE = 5e-5
 """The largest allowed difference between a probability and torch's."""
 
+_LOOK = "Look for randomness, state or a fixed batch size in its forward."
 _RESULTS = (
     "pairs",
     "joint_accuracy",
@@ -71,16 +81,16 @@ def export_run(run: Run | str | Path, path: Path | None = None) -> Path:
 def describe(results: Mapping[str, Any]) -> dict[str, str]:
     """The metadata of model.onnx, from the content of results.json.
 
-    Keys: ``model``, ``mnist-adder`` (its version), ``dataset``, ``seed``, ``commit`` where there is one, and
-    ``results``, a JSON object with ``joint_accuracy`` and others, as fractions.
+    Keys: ``model``, ``mnist-adder`` (its version), ``dataset``, ``seed``, ``commit`` and
+    ``is_digit_threshold`` where there is one, and ``results``, a JSON object with ``joint_accuracy`` and
+    others, as fractions.
     """
-    commit = results.get("commit")
     return {
         "model": results["model"],
         "mnist-adder": results["versions"]["mnist-adder"],
         "dataset": results["dataset"],
         "seed": str(results["seed"]),
-        **({"commit": commit} if commit else {}),
+        **{key: str(results[key]) for key in ("commit", THRESHOLD) if results.get(key) is not None},
         "results": json.dumps({name: results[name] for name in _RESULTS}),
     }
 
@@ -89,8 +99,9 @@ def export_onnx(model: Adder, path: Path, *, metadata: Mapping[str, str]) -> Non
     """Write a model as ONNX, after checking that the file answers as torch does; the model is not changed.
 
     Inputs, N pairs: ``image`` float32 (N, 1, 28, 28) in [0, 1], ``number`` int64 (N,). Outputs: ``digit`` and
-    ``sum`` int64 (N,), ``digit_probabilities`` float32 (N, 10), ``sum_probabilities`` float32 (N, 19). The
-    same weights and metadata give the same bytes.
+    ``sum`` int64 (N,), ``digit_probabilities`` float32 (N, 10), ``sum_probabilities`` float32 (N, 19), and
+    if the metadata have ``is_digit_threshold``, ``is_digit_probability`` float32 (N,). The same weights and
+    metadata give the same bytes.
 
     Args:
         model: trained, on any device, in any mode.
@@ -102,10 +113,12 @@ def export_onnx(model: Adder, path: Path, *, metadata: Mapping[str, str]) -> Non
             file answers differently; nothing is then written.
         OSError: the file cannot be written.
     """
-    network = _answering(model)
+    tells = THRESHOLD in metadata
+    network = _answering(model, tells)
     if not all(bool(values.isfinite().all()) for values in network.state_dict().values()):
         raise ModelError(f"{model.name()} has weights that are not finite: lower its learning rate.")
-    content = to_bytes(_trace(network, model.name()), metadata)
+    outputs = TELLING_OUTPUTS if tells else OUTPUTS
+    content = to_bytes(_trace(network, model.name(), outputs), metadata)
     try:
         _compare(network, content, model.name())
     except RunError as error:
@@ -113,8 +126,8 @@ def export_onnx(model: Adder, path: Path, *, metadata: Mapping[str, str]) -> Non
     write_bytes(path, content)
 
 
-def _answering(model: Adder) -> nn.Module:
-    """A copy of the model, on the CPU in float32, with the four outputs of the file."""
+def _answering(model: Adder, tells: bool) -> nn.Module:
+    """A copy of the model, on the CPU in float32, with the outputs of the file: five if it tells digits."""
     import torch
     from torch import Tensor, nn
 
@@ -123,18 +136,18 @@ def _answering(model: Adder) -> nn.Module:
             super().__init__()
             self.model = copy.deepcopy(model)
 
-        def forward(self, image: Tensor, number: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        def forward(self, image: Tensor, number: Tensor) -> tuple[Tensor, ...]:
             outputs = self.model(image, number)
             both = outputs.digit_logits.softmax(1), self.model.sum_probabilities(outputs)
             # OpenCV 4 returns random values where argmax drops the axis itself.
             digit, total = (probabilities.argmax(1, keepdim=True).view(-1) for probabilities in both)
-            return digit, total, *both
+            return digit, total, *both, *([self.model.is_digit_probability(outputs)] if tells else [])
 
     network = Answering().eval().to("cpu", torch.float32)
     return network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload, no-any-return]
 
 
-def _trace(network: nn.Module, name: str) -> Any:
+def _trace(network: nn.Module, name: str, outputs: Values) -> Any:
     """The network as an ``onnx.ModelProto``, with batch normalisation folded and the promised shapes."""
     import onnx
     import torch
@@ -156,14 +169,14 @@ def _trace(network: nn.Module, name: str) -> Any:
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=list(INPUTS),
-                output_names=list(OUTPUTS),
-                dynamic_axes={key: {0: "N"} for key in (*INPUTS, *OUTPUTS)},
+                output_names=list(outputs),
+                dynamic_axes={key: {0: "N"} for key in (*INPUTS, *outputs)},
             )
             traced = onnx.load(Path(folder) / MODEL)
     except OnnxExporterError as error:
         raise ModelError(f"{name} cannot be written as ONNX: {in_short(error)}.") from None
     for value in traced.graph.output:  # tracing loses some widths
-        for axis, size in zip(value.type.tensor_type.shape.dim[1:], OUTPUTS[value.name][1], strict=True):
+        for axis, size in zip(value.type.tensor_type.shape.dim[1:], outputs[value.name][1], strict=True):
             axis.dim_value = size
     # OpenCV 4 cannot infer shapes behind a pooling once an input of fewer than three axes has a named one.
     number = next(value for value in traced.graph.input if value.name == "number")
@@ -194,6 +207,13 @@ def _compare(network: nn.Module, content: bytes, name: str) -> None:
         with torch.inference_mode(), torch.autocast("cpu", enabled=False):
             ours = [out.numpy() for out in network(torch.from_numpy(images), torch.from_numpy(numbers))]
         theirs = run_session(session, images, numbers, "its file")
+        if (is_digit := theirs.is_digit_probability) is not None:
+            difference = float(np.abs(ours[4] - is_digit).max())
+            if not difference < TOLERANCE:  # NaN fails
+                raise ModelError(
+                    f"{name} answers differently as ONNX: is_digit_probability differs by up to "
+                    f"{difference:.1g}, with {TOLERANCE:g} allowed. {_LOOK}"
+                )
         clear = np.ones(count, dtype=np.bool_)
         for answer, probabilities in ((0, 2), (1, 3)):
             difference = float(np.abs(ours[probabilities] - theirs[probabilities])[clear].max(initial=0))
@@ -204,7 +224,7 @@ def _compare(network: nn.Module, content: bytes, name: str) -> None:
                 raise ModelError(
                     f"{name} answers differently as ONNX: of {count} pairs {others} have another "
                     f"{list(OUTPUTS)[answer]}, and probabilities differ by up to {difference:.1g}, with "
-                    f"{TOLERANCE:g} allowed. Look for randomness, state or a fixed batch size in its forward."
+                    f"{TOLERANCE:g} allowed. {_LOOK}"
                 )
 
 

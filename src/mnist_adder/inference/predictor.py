@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_adder.errors import NumberError, PictureError, RunError
-from mnist_adder.inference.preprocess import preprocess
-from mnist_adder.inference.session import HOW, check_checksum, open_session, run_session
+from mnist_adder.inference.preprocess import FoundDigit, find_digit
+from mnist_adder.inference.session import (
+    HOW,
+    Answers,
+    check_checksum,
+    open_session,
+    run_session,
+    threshold_of,
+)
 from mnist_adder.pretrained import folder_of, pretrained_folder
 from mnist_adder.safe_io import read_bytes
 from mnist_adder.types import NUMBERS, SIDE, Prediction
@@ -42,17 +49,23 @@ class Predictions:
     sums: NDArray[np.int64]  # (N,) 0..18
     digit_probabilities: NDArray[np.float32]  # (N, 10), rows add up to 1
     sum_probabilities: NDArray[np.float32]  # (N, 19), rows add up to 1
+    is_digit: NDArray[np.bool_]  # (N,)
+    is_digit_probability: NDArray[np.float32] | None  # (N,) in [0, 1]; None: the model was not taught to tell
 
     def __len__(self) -> int:
         return len(self.digits)
 
     def __getitem__(self, row: int) -> Prediction:
+        probability = self.is_digit_probability
         return Prediction(
             digit=int(self.digits[row]),
             number=int(self.numbers[row]),
             sum=int(self.sums[row]),
             digit_probabilities=tuple(self.digit_probabilities[row].tolist()),
             sum_probabilities=tuple(self.sum_probabilities[row].tolist()),
+            is_digit=bool(self.is_digit[row]),
+            is_digit_probability=None if probability is None else float(probability[row]),
+            several=False,
         )
 
 
@@ -78,6 +91,8 @@ class Predictor:
     """The folder of the run."""
     metadata: Mapping[str, str]
     """Model, seed, results and more; see :func:`~mnist_adder.inference.export.describe`."""
+    is_digit_threshold: float | None
+    """The least ``is_digit_probability`` of what is taken for a digit; None if the model cannot tell."""
 
     def __init__(self, run: Run | str | Path | None = None, *, threads: int = 1, int8: bool = False) -> None:
         if run is None:
@@ -86,6 +101,7 @@ class Predictor:
             self.folder = folder_of(run) if isinstance(run, str | Path) else run.folder
         self._path = self.folder / (MODEL_INT8 if int8 else MODEL)
         self._session = open_session(_read(self._path), str(self._path))
+        self.is_digit_threshold = threshold_of(self._session, str(self._path))
         self._threads = threads or _cores()
         about = self._session.get_modelmeta().custom_metadata_map
         self.metadata = {key: value for key, value in about.items() if key != "sha256"}
@@ -102,8 +118,21 @@ class Predictor:
             NumberError: the number is not one of 0..9.
             PictureError: the picture cannot be read, or shows no digit.
         """
-        whole = check_number(number)
-        return self._ask(preprocess(picture)[None], np.array([whole]))[0]
+        whole, found = check_number(number), find_digit(picture)
+        answer = self._ask(found.image[None], np.array([whole]))[0]
+        return replace(answer, is_digit=False, several=True) if self.shows_several(found) else answer
+
+    def shows_several(self, found: FoundDigit) -> bool:
+        """Whether a picture shows several digits side by side: both halves are digits.
+
+        An open 4 may have two halves, too: where the image shows both, it must itself be no digit. A model
+        that was not taught to tell takes everything for a digit, so it says no more than what was left out.
+        """
+        if not found.halves:
+            return False
+        images = np.stack([found.image, *found.halves])
+        whole, *halves = self.predict_images(images, [0] * len(images), check=False).is_digit.tolist()
+        return all(halves) and not (whole and found.shows_both)
 
     def predict_images(
         self,
@@ -131,7 +160,7 @@ class Predictor:
         return self._ask(images, np.asarray(numbers))
 
     def _ask(self, images: NDArray[np.float32], numbers: NDArray[np.int64]) -> Predictions:
-        def answer(part: slice) -> list[Any]:
+        def answer(part: slice) -> Answers:
             return run_session(self._session, images[part, None], numbers[part], str(self._path))
 
         parts = [slice(start, start + _PAIRS_AT_ONCE) for start in range(0, len(images), _PAIRS_AT_ONCE)]
@@ -140,15 +169,30 @@ class Predictor:
         else:
             with ThreadPoolExecutor(self._threads) as pool:  # onnxruntime releases the GIL
                 answers = list(pool.map(answer, parts))
-        joined = answers[0] if len(answers) == 1 else map(np.concatenate, zip(*answers, strict=True))
-        digits, sums, digit_probabilities, sum_probabilities = joined
+        digits, sums, digit_probabilities, sum_probabilities, is_digit_probability = _join(answers)
+        if is_digit_probability is None or self.is_digit_threshold is None:
+            is_digit = np.ones(len(images), np.bool_)
+        else:
+            is_digit = is_digit_probability >= self.is_digit_threshold
         return Predictions(
             digits=digits,
             numbers=numbers,
             sums=sums,
             digit_probabilities=digit_probabilities,
             sum_probabilities=sum_probabilities,
+            is_digit=is_digit,
+            is_digit_probability=is_digit_probability,
         )
+
+
+def _join(answers: Sequence[Answers]) -> Answers:
+    """The answers to parts of the pairs as one."""
+    if len(answers) == 1:
+        return answers[0]
+    joined: list[Any] = [
+        None if parts[0] is None else np.concatenate(parts) for parts in zip(*answers, strict=True)
+    ]
+    return Answers(*joined)
 
 
 def _cores() -> int:

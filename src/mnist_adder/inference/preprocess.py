@@ -50,7 +50,15 @@ class FoundDigit(NamedTuple):
     """The digit of a picture, as MNIST has it."""
 
     image: NDArray[np.float32]  # (28, 28) in [0, 1], ink bright on dark, the brightest pixel 1
-    several: bool  # whether other ink as large as a digit stands beside it
+    halves: tuple[NDArray[np.float32], ...] = ()  # if other ink as large stands beside it: left, right, alike
+    shows_both: bool = False  # whether the image shows the ink of both halves
+
+
+class _Split(NamedTuple):
+    """Where other ink as large as the digit stands left or right of it."""
+
+    column: int  # between the two
+    shows_both: bool  # whether both are taken for parts of one digit
 
 
 def preprocess(picture: Picture) -> NDArray[np.float32]:
@@ -70,15 +78,28 @@ def preprocess(picture: Picture) -> NDArray[np.float32]:
 
 
 def find_digit(picture: Picture) -> FoundDigit:
-    """Make a picture look like an MNIST image, and tell whether it seems to show several digits.
+    """Make a picture look like an MNIST image; if it seems to show several digits, its halves as well.
 
     Arguments and errors are those of :func:`preprocess`.
     """
     brightness = open_picture(picture)
     signal = _subtract_background(brightness)
-    ink, several = _cut_out_digit(signal)
-    ink = _set_stroke_width(ink)
-    return FoundDigit(_centre(resize(ink, BOX)), several)
+    ink, split = _cut_out_digit(signal)
+    image = _to_image(ink)
+    if split is None:
+        return FoundDigit(image)
+    left = np.arange(signal.plane.shape[1]) < split.column
+    planes = np.where(left, signal.plane, 0), np.where(left, 0, signal.plane)
+    sides = (signal._replace(plane=plane, peak=float(plane.max())) for plane in planes)
+    try:
+        halves = tuple(_to_image(_cut_out_digit(side)[0]) for side in sides)
+    except PictureError:  # one of them is mostly a speck
+        return FoundDigit(image)
+    return FoundDigit(image, halves, split.shows_both)
+
+
+def _to_image(ink: Plane) -> NDArray[np.float32]:
+    return _centre(resize(_set_stroke_width(ink), BOX))
 
 
 class _Signal(NamedTuple):
@@ -131,10 +152,8 @@ def _background(brightness: Plane) -> Plane:
     return np.asarray(surface, dtype=np.float32)
 
 
-def _cut_out_digit(signal: _Signal) -> tuple[Plane, bool]:
+def _cut_out_digit(signal: _Signal) -> tuple[Plane, _Split | None]:
     """Cut the digit out: (h, w) in [0, 1], 0 wherever there is no ink, ink on all four sides.
-
-    The bool tells whether other ink as large as a digit stands beside it.
 
     Ink counts where it stands out of the noise and is connected with strong ink. The finer the picture,
     the more of the faint ink is blur: values are then drawn apart. At MNIST's own size none is changed.
@@ -145,26 +164,26 @@ def _cut_out_digit(signal: _Signal) -> tuple[Plane, bool]:
     top, bottom, left, right = bounds(strong)
     detail = max(0.0, 1 - 24 / max(bottom - top, right - left))
     floor = max(min(5 * noise, 0.5 * level), 0.25 * detail * level, 0.002)
-    kept, several = _digit_parts(strong | (plane > floor), strong, plane)
+    kept, split = _digit_parts(strong | (plane > floor), strong, plane)
     ink = crop(np.where(kept, plane, 0), kept)
     if max(ink.shape) < _MIN_INK_SIDE:
         raise PictureError(f"the ink is {ink.shape[1]} x {ink.shape[0]} pixels; write larger or cut closer")
     full = (1 - detail) * float(ink.max()) + detail * level
     margin = 0.2 * detail
-    return np.asarray(((ink / full - margin) / (1 - 2 * margin)).clip(0, 1), dtype=np.float32), several
+    return np.asarray(((ink / full - margin) / (1 - 2 * margin)).clip(0, 1), dtype=np.float32), split
 
 
 def _digit_parts(
     mask: NDArray[np.bool_], strong: NDArray[np.bool_], plane: Plane
-) -> tuple[NDArray[np.bool_], bool]:
+) -> tuple[NDArray[np.bool_], _Split | None]:
     """Of the connected parts of ``mask`` keep the digit's, dropping specks and what the edge cuts off.
 
     The part with the most strong ink is the digit; others near it with enough are, as the bar of a broken 5.
-    The bool tells whether one of the others is as large as a digit and stands left or right of it.
+    A split tells that one of the others is as large as a digit and stands left or right of it.
     """
     parts = connected_components(mask)
     if parts.size == 1:
-        return mask, False
+        return mask, None
     mass = parts.sums(np.where(strong, plane, 0))
     first, last = parts.boxes()
     height, width = mask.shape
@@ -176,8 +195,13 @@ def _digit_parts(
     close = (mass > _MIN_CLOSE_PART * mass[digit]) & (gap < _CLOSE)
     height = last[:, 0] - first[:, 0]
     beside = (first[:, 1] > last[digit, 1]) | (last[:, 1] < first[digit, 1])
-    large = (mass > _MIN_DIGIT * mass[digit]) & (height > 0.5 * height[digit])
-    return parts.mask((near | close) & (~cut | cut[digit])), bool((beside & large & ~cut).any())
+    large = (mass > _MIN_DIGIT * mass[digit]) & (height > 0.5 * height[digit]) & (height >= _MIN_INK_SIDE)
+    chosen, others = (near | close) & (~cut | cut[digit]), beside & large & ~cut
+    if not others.any():
+        return parts.mask(chosen), None
+    other = int(np.argmax(np.where(others, mass, 0)))
+    column = (min(last[digit, 1], last[other, 1]) + max(first[digit, 1], first[other, 1]) + 1) // 2
+    return parts.mask(chosen), _Split(int(column), bool(chosen[other]))
 
 
 def _set_stroke_width(ink: Plane) -> Plane:

@@ -13,7 +13,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,17 +22,21 @@ from mnist_adder.errors import RunError
 from mnist_adder.safe_io import in_short
 from mnist_adder.types import DIGITS, SIDE, SUMS
 
-_Values: TypeAlias = "Mapping[str, tuple[str, list[int]]]"
+Values: TypeAlias = "Mapping[str, tuple[str, list[int]]]"
 
-INPUTS: _Values = {"image": ("tensor(float)", [1, SIDE, SIDE]), "number": ("tensor(int64)", [])}
+INPUTS: Values = {"image": ("tensor(float)", [1, SIDE, SIDE]), "number": ("tensor(int64)", [])}
 """Name, type and shape of the inputs of model.onnx, without the first axis, the number of pairs."""
-OUTPUTS: _Values = {
+OUTPUTS: Values = {
     "digit": ("tensor(int64)", []),
     "sum": ("tensor(int64)", []),
     "digit_probabilities": ("tensor(float)", [DIGITS]),
     "sum_probabilities": ("tensor(float)", [SUMS]),
 }
 """The same for its outputs."""
+TELLING_OUTPUTS: Values = {**OUTPUTS, "is_digit_probability": ("tensor(float)", [])}
+"""Those of a model that was taught to tell digits from other characters."""
+THRESHOLD = "is_digit_threshold"
+"""The key of such a model's metadata: from which probability on it is a digit."""
 
 HOW = "mnist-adder export RUN"
 """The command that writes a model.onnx; error messages end with it."""
@@ -47,6 +51,16 @@ _REPETITION = re.compile(rb"(\x22|\xa2\x80*\x00)(\x04|\x84\x80*\x00)(Loop|Scan)"
 _CHECKSUM = b"\x72\x4a\x0a\x06sha256\x12\x40"
 _CHECKSUM_LENGTH = len(_CHECKSUM) + 64
 _ALL_DIGITS, _ALL_SUMS = frozenset(range(DIGITS)), frozenset(range(SUMS))
+
+
+class Answers(NamedTuple):
+    """The outputs of a model for N pairs."""
+
+    digit: NDArray[np.int64]  # (N,) 0..9
+    sum: NDArray[np.int64]  # (N,) 0..18
+    digit_probabilities: NDArray[np.float32]  # (N, 10), rows add up to 1
+    sum_probabilities: NDArray[np.float32]  # (N, 19), rows add up to 1
+    is_digit_probability: NDArray[np.float32] | None = None  # (N,) in [0, 1]; None: the model cannot tell
 
 
 def append_checksum(content: bytes) -> bytes:
@@ -80,7 +94,8 @@ def open_session(content: bytes, name: str) -> Any:
         name: of the file, for error messages.
 
     Raises:
-        RunError: it is no ONNX file, damaged, harmful, or has other inputs and outputs.
+        RunError: it is no ONNX file, damaged, harmful, has other inputs and outputs, or lacks the threshold
+            of is_digit_probability.
     """
     import onnxruntime  # type: ignore[import-untyped]
 
@@ -103,8 +118,9 @@ def open_session(content: bytes, name: str) -> Any:
             enable_fallback=0,  # another try, announced on standard output
         )
         _check_interface(session.get_inputs(), INPUTS, name)
-        _check_interface(session.get_outputs(), OUTPUTS, name)
+        _check_interface(session.get_outputs(), outputs_of(session), name)
         _ = session.get_modelmeta().custom_metadata_map  # fails where it is no text
+        threshold_of(session, name)
     except RunError:
         raise
     except Exception as error:  # onnxruntime's errors have no common base
@@ -113,6 +129,29 @@ def open_session(content: bytes, name: str) -> Any:
         ) from None
     run_session(session, np.zeros((2, 1, SIDE, SIDE), np.float32), np.arange(2), name)
     return session
+
+
+def outputs_of(session: Any) -> Values:
+    """The outputs that a session has to have: TELLING_OUTPUTS if it has as many, else OUTPUTS."""
+    return TELLING_OUTPUTS if len(session.get_outputs()) == len(TELLING_OUTPUTS) else OUTPUTS
+
+
+def threshold_of(session: Any, name: str) -> float | None:
+    """The least probability in [0, 1] of what is taken for a digit; None if the model cannot tell.
+
+    Raises:
+        RunError: it can, but its metadata have no such number. ``name`` is the file's, for this message.
+    """
+    if "is_digit_probability" not in outputs_of(session):
+        return None
+    text = session.get_modelmeta().custom_metadata_map.get(THRESHOLD, "missing")
+    with contextlib.suppress(ValueError):
+        if 0 <= (threshold := float(text)) <= 1:
+            return threshold
+    raise RunError(
+        f"{name} has the output is_digit_probability, so that {THRESHOLD} in its metadata must be a number "
+        f"from 0 to 1, but it is {text[:40]!r}. Write it again: {HOW}."
+    )
 
 
 @functools.cache
@@ -129,10 +168,8 @@ def _limit_memory() -> None:
         onnxruntime.create_and_register_allocator(onnxruntime.OrtMemoryInfo("Cpu", kind, 0, sort), arena)
 
 
-def run_session(
-    session: Any, images: NDArray[np.float32], numbers: NDArray[np.int64], name: str
-) -> list[NDArray[Any]]:
-    """Run a session from :func:`open_session` on N pairs; returns the four OUTPUTS.
+def run_session(session: Any, images: NDArray[np.float32], numbers: NDArray[np.int64], name: str) -> Answers:
+    """Run a session from :func:`open_session` on N pairs.
 
     Args:
         session: what :func:`open_session` returned.
@@ -144,7 +181,7 @@ def run_session(
         RunError: the model fails, or its outputs are impossible, as those of a damaged one may be.
     """
     try:
-        answers: list[NDArray[Any]] = session.run(list(OUTPUTS), {"image": images, "number": numbers})
+        answers = Answers(*session.run(None, {"image": images, "number": numbers}))
     except Exception as error:
         reason = in_short(error)
     else:
@@ -154,26 +191,28 @@ def run_session(
     raise RunError(f"{name} does not answer {len(images)} pairs: {reason}. Write it again: {HOW}.")
 
 
-def _is_possible(answers: Sequence[NDArray[Any]], count: int) -> bool:
+def _is_possible(answers: Answers, count: int) -> bool:
     """Whether the outputs for ``count`` pairs have the right shapes, are in range and are not NaN.
 
     This is called for every answer, so it must take microseconds: the squares of a row of probabilities add
     up to at most 1, and to NaN if one of them is NaN.
     """
-    if [values.shape for values in answers] != [(count, *shape) for _, shape in OUTPUTS.values()]:
-        return False
-    digits, sums, *probabilities = answers
+    digits, sums, of_digits, of_sums, of_a_digit = answers
+    shapes = digits.shape, sums.shape, of_digits.shape, of_sums.shape
     return (
-        set(digits.tolist()) <= _ALL_DIGITS
+        shapes == ((count,), (count,), (count, DIGITS), (count, SUMS))
+        and set(digits.tolist()) <= _ALL_DIGITS
         and set(sums.tolist()) <= _ALL_SUMS
-        and all(0 < np.vdot(rows, rows) < 1.01 * count for rows in probabilities)
+        and all(0 < np.vdot(rows, rows) < 1.01 * count for rows in (of_digits, of_sums))
+        and (of_a_digit is None or of_a_digit.shape == (count,))
+        and (of_a_digit is None or all(0 <= p <= 1 for p in of_a_digit.tolist()))
     )
 
 
-def _check_interface(values: Sequence[Any], wanted: _Values, name: str) -> None:
-    """Refuse other names, types and shapes, and a fixed number of pairs."""
-    found = {value.name: (value.type, value.shape[1:]) for value in values}
-    if found != wanted or any(isinstance(value.shape[0], int) for value in values):
+def _check_interface(values: Sequence[Any], wanted: Values, name: str) -> None:
+    """Refuse other names, types and shapes, another order, and a fixed number of pairs."""
+    found = [(value.name, (value.type, value.shape[1:])) for value in values]
+    if found != list(wanted.items()) or any(isinstance(value.shape[0], int) for value in values):
         has = ", ".join(f"{value.name} {value.type} {value.shape}" for value in values)
         must = ", ".join(f"{key} {kind} {['N', *shape]}" for key, (kind, shape) in wanted.items())
         raise RunError(f"{name} is the model of something else: it has {has[:300]}, but must have {must}.")

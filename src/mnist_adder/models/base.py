@@ -67,6 +67,16 @@ class Adder(nn.Module, ABC):
         """The distribution of the sum, (B, 19)."""
         return outputs.sum_scores.softmax(1)
 
+    def is_digit_probability(self, outputs: Outputs) -> Tensor:
+        """How likely each image shows a digit at all, (B,): the sigmoid of the digit logits' log-sum-exp.
+
+        So says a softmax with an eleventh class, "no digit", whose logit is fixed at 0: it needs no weights.
+        """
+        logits = outputs.digit_logits
+        # A logit less its log-softmax is the log-sum-exp, for which few programs read ONNX's own operator.
+        largest, log_share = (scores.amax(1, keepdim=True) for scores in (logits, logits.log_softmax(1)))
+        return (largest - log_share).sigmoid().view(-1)
+
     def forward(self, images: Tensor, numbers: Tensor) -> Outputs:
         """Answer B pairs: images (B, 1, 28, 28) in [0, 1]; numbers (B,) or (B, 10)."""
         return self.combine(self.encode(images), numbers)

@@ -33,14 +33,17 @@ class Ensemble(Adder):
         return torch.cat([member.encode(view) for view in views for member in self._each()], 1)
 
     def combine(self, features: Tensor, numbers: Tensor) -> Outputs:
-        """The digit's log-probabilities (B, 10) and the sum's probabilities (B, 19)."""
-        digits, sums = [], []
+        """Digit logits (B, 10), also for the mean of is_digit_probability; sum probabilities (B, 19)."""
+        digits, sums, is_digit = [], [], []
         asked = self._each() * len(self.shifts)
         for member, part in zip(asked, features.chunk(len(asked), 1), strict=True):
             outputs = member.combine(part, numbers)
             digits.append(outputs.digit_logits.softmax(1))
             sums.append(member.sum_probabilities(outputs))
-        return Outputs(_log(_mean(digits)), _mean(sums))
+            is_digit.append(member.is_digit_probability(outputs))
+        limit = torch.finfo(torch.float32).eps  # keeps the logit finite
+        log_sum_exp = _mean(is_digit).clamp(limit, 1 - limit).logit().unsqueeze(1)
+        return Outputs(_log(_mean(digits)) + log_sum_exp, _mean(sums))
 
     def losses(self, outputs: Outputs, digits: Tensor, sums: Tensor) -> Losses:
         """Negative log-likelihoods, for evaluation alone."""

@@ -28,6 +28,7 @@ from mnist_adder.serving.models import (
     Model,
     answer,
     find_model,
+    find_several,
     load_models,
     predict,
     preprocess_request,
@@ -131,15 +132,16 @@ class Service:
         predict_request = parse(request.headers.get("content-type", ""), body, self.limits)
         pairs = predict_request.pairs
         model = find_model(self.models, predict_request.model)
-        images = await preprocess_request(predict_request, self._pool, self.limits)
+        images, halves = await preprocess_request(predict_request, self._pool, self.limits)
         if len(pairs) == 1:
             predictions, first = await model.batcher.predict(images, pairs[0].number)
         else:
             predictions = await predict(model, images, [pair.number for pair in pairs], self._pool)
             first = 0
+        several = await find_several(model, halves, self._pool) if halves else ()
         answers = [
-            answer(predictions, row, pair, image, model.name)
-            for row, (pair, image) in enumerate(zip(pairs, images, strict=True), first)
+            answer(predictions, first + place, pair, image, model.name, several=place in several)
+            for place, (pair, image) in enumerate(zip(pairs, images, strict=True))
         ]
         self.metrics.count_answers(model.name, (each["digit"] for each in answers))
         return as_json({"answers": answers} if predict_request.batch else answers[0])
@@ -153,13 +155,13 @@ class Service:
         header_length = request.headers.get(open_inference.HEADER)
         infer_request, images, numbers = open_inference.read(body, header_length, self.limits)
         predictions = await predict(model, images, numbers, self._pool)
-        content, headers = open_inference.write(model.name, infer_request, predictions)
+        content, headers = open_inference.write(model, infer_request, predictions)
         self.metrics.count_answers(model.name, predictions.digits)
         return Response(content, headers=headers)
 
     async def model_metadata(self, request: Request) -> Response:
         """A model's inputs and outputs."""
-        return as_json(open_inference.metadata(self._named_model(request).name))
+        return as_json(open_inference.metadata(self._named_model(request)))
 
     async def model_ready(self, request: Request) -> Response:
         """That a model answers."""

@@ -11,7 +11,7 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from mnist_adder.errors import PictureError
 from mnist_adder.inference import Predictions, Predictor
-from mnist_adder.inference.preprocess import preprocess
+from mnist_adder.inference.preprocess import FoundDigit, find_digit
 from mnist_adder.pretrained import DEFAULT, names, pretrained_folder
 from mnist_adder.serving.errors import HTTPError
 from mnist_adder.serving.limits import Limits, WorkerPool
@@ -52,17 +52,24 @@ OUTPUTS = {
     "sum_probabilities": Output("sum_probabilities", "FP32", [-1, SUMS]),
 }
 """What is answered for N pairs, by its name in the Open Inference Protocol."""
+TELLING_OUTPUTS = {**OUTPUTS, "is_digit_probability": Output("is_digit_probability", "FP32", [-1])}
+"""The same for a model that was taught to tell digits from other characters."""
 
 
-def answer(predictions: Predictions, row: int, pair: Pair, image: Images, model: str) -> dict[str, Any]:
+def answer(
+    predictions: Predictions, row: int, pair: Pair, image: Images, model: str, *, several: bool
+) -> dict[str, Any]:
     """What /predict answers for a pair, whose image (28, 28) was answered in a row of predictions."""
-    pixels = pair.content
+    pixels, probability = pair.content, predictions.is_digit_probability
     return {
         "digit": predictions.digits[row].item(),
         "number": pair.number,
         "sum": predictions.sums[row].item(),
         "digit_probabilities": predictions.digit_probabilities[row],
         "sum_probabilities": predictions.sum_probabilities[row],
+        "is_digit": predictions.is_digit[row].item() and not several,
+        "is_digit_probability": None if probability is None else probability[row],
+        "several": several,
         "seen": np.rint(image * 255).astype(np.uint8) if isinstance(pixels, bytes) else pixels,
         "model": model,
     }
@@ -81,6 +88,7 @@ class Model:
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name, self.predictor = name, Predictor(folder)
+        self.outputs = OUTPUTS if self.predictor.is_digit_threshold is None else TELLING_OUTPUTS
         self.batcher = MicroBatcher(self.predictor)
         metadata = self.predictor.metadata
         try:
@@ -122,8 +130,15 @@ def find_model(models: dict[str, Model], name: str | None) -> Model:
     return models[name]
 
 
-async def preprocess_request(request: PredictRequest, pool: WorkerPool, limits: Limits) -> Images:
-    """The images of a request as the network sees them, (N, 28, 28).
+class Preprocessed(NamedTuple):
+    """What the network is asked for a request."""
+
+    images: Images
+    halves: dict[int, FoundDigit]  # by its place, each picture that seems to show several digits
+
+
+async def preprocess_request(request: PredictRequest, pool: WorkerPool, limits: Limits) -> Preprocessed:
+    """The images of a request as the network sees them.
 
     Raises:
         PictureError: a picture is none of a digit.
@@ -131,7 +146,7 @@ async def preprocess_request(request: PredictRequest, pool: WorkerPool, limits: 
     """
     pairs = request.pairs
     if len(pairs) == 1 and isinstance(pairs[0].content, np.ndarray):
-        return _scale(pairs[0].content)
+        return Preprocessed(_scale(pairs[0].content), {})
     if len(pairs) <= SMALL_BATCH and not pool.busy and all(map(_is_quick, pairs)):
         return _preprocess(request, limits.work_seconds)  # no thread holds the lock of opening pictures
     return await pool.run(_preprocess, request, limits.work_seconds)
@@ -149,6 +164,19 @@ async def predict(
     if len(images) <= SMALL_BATCH:
         return model.predictor.predict_images(images, array)
     return await pool.run(model.predictor.predict_images, images, array)
+
+
+async def find_several(model: Model, halves: Mapping[int, FoundDigit], pool: WorkerPool) -> Collection[int]:
+    """The places of the pictures that show several digits, of those that seem to.
+
+    Raises:
+        HTTPError: 503, all threads are busy.
+    """
+
+    def find() -> list[int]:
+        return [place for place, found in halves.items() if model.predictor.shows_several(found)]
+
+    return find() if len(halves) <= SMALL_BATCH // 4 else await pool.run(find)
 
 
 class _Waiting(NamedTuple):
@@ -233,18 +261,24 @@ class MicroBatcher:
                 each.future.set_result((answers, row))
 
 
-def _preprocess(request: PredictRequest, seconds: float) -> Images:
+def _preprocess(request: PredictRequest, seconds: float) -> Preprocessed:
     until = time.monotonic() + seconds
-    images = []
+    images, halves = [], {}
     for place, pair in enumerate(request.pairs):
         if time.monotonic() > until:
             raise HTTPError(413, f"The pictures take more than {seconds:g} s to open: send fewer at a time.")
         try:
             content = pair.content
-            images.append(preprocess(content)[None] if isinstance(content, bytes) else _scale(content))
+            if not isinstance(content, bytes):
+                images.append(_scale(content))
+                continue
+            found = find_digit(content)
+            images.append(found.image[None])
+            if found.halves:
+                halves[place] = found
         except PictureError as error:
             raise type(error)(f"pairs[{place}]: {error}" if request.batch else str(error)) from None
-    return np.concatenate(images)
+    return Preprocessed(np.concatenate(images), halves)
 
 
 def _scale(pixels: NDArray[np.uint8]) -> Images:

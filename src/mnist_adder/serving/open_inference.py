@@ -7,7 +7,7 @@ the header Inference-Header-Content-Length, then each tensor's bytes in row-majo
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mnist_adder.inference import Predictions
 from mnist_adder.serving.errors import HTTPError
 from mnist_adder.serving.limits import Limits
-from mnist_adder.serving.models import OUTPUTS
+from mnist_adder.serving.models import Model
 from mnist_adder.serving.requests import load_json
 from mnist_adder.types import SIDE
 
@@ -34,18 +34,18 @@ INPUTS: dict[str, tuple[str, list[int]]] = {
 }
 
 
-def metadata(name: str) -> dict[str, Any]:
+def metadata(model: Model) -> dict[str, Any]:
     """What a model takes and gives."""
 
     def tensor(name: str, datatype: str, shape: list[int]) -> dict[str, Any]:
         return {"name": name, "datatype": datatype, "shape": shape}
 
     return {
-        "name": name,
+        "name": model.name,
         "versions": [VERSION],
         "platform": "onnxruntime_onnx",
         "inputs": [tensor(key, datatype, shape) for key, (datatype, shape) in INPUTS.items()],
-        "outputs": [tensor(key, output.datatype, output.shape) for key, output in OUTPUTS.items()],
+        "outputs": [tensor(key, output.datatype, output.shape) for key, output in model.outputs.items()],
     }
 
 
@@ -125,16 +125,16 @@ def _from_list(name: str, kind: str, shape: list[int], data: Any) -> NDArray[Any
         return array.astype(_DTYPES[kind]).reshape(shape)
 
 
-def write(model: str, request: Mapping[str, Any], answers: Predictions) -> tuple[bytes, dict[str, str]]:
+def write(model: Model, request: Mapping[str, Any], answers: Predictions) -> tuple[bytes, dict[str, str]]:
     """The answer's body and headers; outputs as the request wants them, all of them if it names none.
 
     Raises:
         HTTPError: 422, it wants an output that there is not, or its id is no string.
     """
     outputs, tail = [], []
-    for name, binary in _wanted(request):
-        datatype = OUTPUTS[name].datatype
-        value = getattr(answers, OUTPUTS[name].attribute)
+    for name, binary in _wanted(request, model.outputs):
+        datatype = model.outputs[name].datatype
+        value = getattr(answers, model.outputs[name].attribute)
         entry: dict[str, Any] = {"name": name, "datatype": datatype, "shape": value.shape}
         if binary:
             tail.append(value.astype(_DTYPES[datatype], copy=False).tobytes())
@@ -142,7 +142,7 @@ def write(model: str, request: Mapping[str, Any], answers: Predictions) -> tuple
         else:
             entry["data"] = value.ravel()
         outputs.append(entry)
-    head: dict[str, Any] = {"model_name": model, "model_version": VERSION, "outputs": outputs}
+    head: dict[str, Any] = {"model_name": model.name, "model_version": VERSION, "outputs": outputs}
     if "id" in request:
         if not isinstance(request["id"], str):
             raise HTTPError(422, "The id must be a string.")
@@ -156,17 +156,17 @@ def write(model: str, request: Mapping[str, Any], answers: Predictions) -> tuple
     }
 
 
-def _wanted(request: Mapping[str, Any]) -> list[tuple[str, bool]]:
-    """The outputs a request wants, and whether as bytes."""
+def _wanted(request: Mapping[str, Any], outputs: Collection[str]) -> list[tuple[str, bool]]:
+    """Of a model's outputs those a request wants, and whether as bytes."""
     every = _parameter(request, "binary_data_output")
     wanted = request.get("outputs")
     if wanted is None or wanted == []:
-        return [(name, every) for name in OUTPUTS]
+        return [(name, every) for name in outputs]
     found: dict[str, bool] = {}
     for each in wanted if isinstance(wanted, list) else [wanted]:
         name = each.get("name") if isinstance(each, dict) else None
-        if not isinstance(each, dict) or not isinstance(name, str) or name not in OUTPUTS or name in found:
-            raise HTTPError(422, f"The outputs must be among {', '.join(OUTPUTS)}, each once.")
+        if not isinstance(each, dict) or not isinstance(name, str) or name not in outputs or name in found:
+            raise HTTPError(422, f"The outputs must be among {', '.join(outputs)}, each once.")
         found[name] = _parameter(each, "binary_data", every)
     return list(found.items())
 

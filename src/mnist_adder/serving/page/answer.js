@@ -73,7 +73,9 @@ export function speak(text, after = 0) {
 }
 
 /** How sure the network is, in a sentence. */
-function comment({ digit, number, sum, digit_probabilities: probabilities }) {
+function comment({ digit, number, sum, digit_probabilities: probabilities, is_digit: isDigit, several }) {
+  if (several) return { kind: "doubt", text: "These seem to be several digits" };
+  if (!isDigit) return { kind: "doubt", text: "This may be no digit, or several" };
   if (digit + number !== sum) {
     return { kind: "doubt", text: "Its two answers disagree." };
   }
