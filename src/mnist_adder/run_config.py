@@ -29,6 +29,7 @@ class RunConfig:
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     dataset: Literal["mnist", "mnist+pen", "digits"]
     data_sha256: str
+    attribution: str | None = None  # of data whose licence asks for it
     device: str  # in words, with the processor's or the card's name
     precision: Precision
     devices: _Count  # processes that trained together, on each node

@@ -1,9 +1,4 @@
-"""Pen-written digits and other characters as strokes, drawn as pictures with pens of many kinds.
-
-They come from the first public training release of UNIPEN, train_r01_v07 (International Unipen Foundation,
-1999; CC BY 4.0, doi 10.5281/zenodo.1195803; I. Guyon, L. Schomaker, R. Plamondon, M. Liberman, S. Janet,
-"UNIPEN project of on-line data exchange and recognizer benchmarks", ICPR 1994).
-"""
+"""Pen-written digits and other characters as strokes, read from UNIPEN's files or from arrays."""
 
 from __future__ import annotations
 
@@ -24,12 +19,15 @@ from mnist_adder.safe_io import in_short, read_bytes
 from mnist_adder.types import NO_DIGIT
 
 STROKES_VARIABLE = "MNIST_ADDER_STROKES"
+ATTRIBUTION = (
+    "Pen-written characters: UNIPEN's first public training release, train_r01_v07, International Unipen "
+    "Foundation, 1999, CC BY 4.0, doi 10.5281/zenodo.1195803; I. Guyon, L. Schomaker, R. Plamondon, "
+    "M. Liberman, S. Janet, UNIPEN project of on-line data exchange and recognizer benchmarks, ICPR 1994"
+)
+"""What its licence asks for: it stands in the config of every run that has learned from it."""
 ARRAY_FILES = ("unipen-digits.npz", "unipen-not-digits.npz")
 NOT_DIGITS = "ERNLPMHKWF=X+$?%#&@"
 """Capitals and signs that nobody takes for a digit."""
-
-SIDES = (8, 12, 16, 20, 24, 32, 48, 64, 96)
-"""The character's longer side, in pixels, of pictures of all resolutions."""
 
 Stroke = NDArray[np.float64]
 """(P, 2): x, y of the points that the pen passed, in this order; y grows downwards."""
@@ -37,7 +35,6 @@ _WHERE_FROM = (
     "Name the folder of UNIPEN's train_r01_v07 (https://doi.org/10.5281/zenodo.1195803, CC BY 4.0), "
     f"or of {ARRAY_FILES[0]} and {ARRAY_FILES[1]}, with {STROKES_VARIABLE}."
 )
-_OVERSAMPLING = 3  # drawn so much larger and averaged, which makes edges soft
 
 
 @dataclass(frozen=True, eq=False)

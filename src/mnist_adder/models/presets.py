@@ -73,6 +73,7 @@ PRESETS: Mapping[str, Preset] = {
             learning_rate=0.05,
             warmup_fraction=0.15,
             sum_weight=0,  # the computed sum's loss is the digit's once more, without the smoothing
+            outlier_weight=0.5,  # so half of the others', too
             label_smoothing=0.1,
             weight_averaging="ema",
             ema_decay=0.995,

@@ -35,7 +35,7 @@ class Recipe:
     warmup_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.25  # of the steps, in which onecycle climbs
     digit_weight: _Weight = 1.0  # of the digit's loss in the total
     sum_weight: _Weight = 1.0  # of the sum's loss in the total
-    outlier_weight: _Weight = 0.5  # of telling digits from other characters, where the dataset has these
+    outlier_weight: _Weight = 1.0  # of telling digits from other characters, where the dataset has these
     label_smoothing: _Fraction = 0.0  # of the digit's targets; the sum's stay as they are
     weight_averaging: Literal["none", "ema", "swa"] = "none"  # over the steps
     ema_decay: _Fraction = 0.99

@@ -10,6 +10,7 @@ import torch
 
 from mnist_adder import environment, models
 from mnist_adder.data.images import DigitImages
+from mnist_adder.data.strokes import ATTRIBUTION
 from mnist_adder.environment import Precision
 from mnist_adder.models import Recipe
 from mnist_adder.pen.images import TrainingSet
@@ -51,6 +52,7 @@ class TrainConfig:
             seed=self.seed,
             dataset=data.dataset,
             data_sha256=data.sha256,
+            attribution=ATTRIBUTION if data.pen else None,
             device=environment.describe_device(device),
             precision=self.precision or environment.best_precision(device),
             devices=self.devices,
