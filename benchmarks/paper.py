@@ -2,8 +2,8 @@
 
 Every condition is a paper, a pen, a light and a camera, drawn here around digits that people have written:
 half of them MNIST test images, half pen strokes of validation writers. MNIST_ADDER_DATA names the folder of
-MNIST, MNIST_ADDER_STROKES (or --strokes) that of unipen-digits.npz and unipen-not-digits.npz. The same seed
-draws the same pictures, and all conditions show the same digits. The counts go to results/paper.json.
+MNIST, MNIST_ADDER_STROKES that of the strokes. The same seed draws the same pictures, and all conditions show
+the same digits. The counts go to results/paper.json.
 
     python benchmarks/paper.py                                    all conditions, the weights of the package
     python benchmarks/paper.py --run runs/x --output x.json       other weights
@@ -17,12 +17,10 @@ import argparse
 import hashlib
 import io
 import math
-import os
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache, partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -34,13 +32,14 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from mnist_adder import environment
 from mnist_adder.data.mnist import load_mnist
-from mnist_adder.errors import DataError, PictureError
+from mnist_adder.data.strokes import Stroke, load_characters
+from mnist_adder.errors import PictureError
 from mnist_adder.inference import Predictor
 from mnist_adder.safe_io import write_json
+from mnist_adder.types import NO_DIGIT
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "paper.json"
-STROKES_VARIABLE = "MNIST_ADDER_STROKES"
 SURE = 0.9
 """An answer of a higher probability is a sure one."""
 
@@ -53,15 +52,16 @@ Colour: TypeAlias = tuple[float, float, float]  # red, green, blue in [0, 1]
 # What people have written.
 
 read_mnist = cache(load_mnist)
+read_characters = cache(load_characters)
 
 
 class Sample(NamedTuple):
     """A digit or a character as somebody has written it."""
 
-    answer: int  # the digit; -1 if it is none
+    answer: int  # the digit, or NO_DIGIT
     source: str  # "mnist" or "pen"
     image: NDArray[np.uint8]  # (28, 28); of a pen (0, 0)
-    strokes: list[NDArray[np.int16]]  # each (points, 2): x, y
+    strokes: list[Stroke]  # each (points, 2): x, y
 
 
 def mnist_samples(random: Random, count: int) -> list[Sample]:
@@ -71,25 +71,17 @@ def mnist_samples(random: Random, count: int) -> list[Sample]:
     return [Sample(int(labels[row]), "mnist", images[row], []) for row in chosen]
 
 
-@cache
-def strokes_file(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a file of strokes."""
-    if not path.exists():
-        raise DataError(f"There is no {path}. Name the folder of the strokes by {STROKES_VARIABLE}.")
-    with np.load(path) as file:
-        return dict(file)
-
-
-def pen_samples(random: Random, count: int, path: Path) -> list[Sample]:
-    """Strokes of validation writers, drawn at random; without digits in the file they are none."""
-    data, samples = strokes_file(path), []
-    for row in random.permutation(np.flatnonzero(data["validation"]))[:count]:
-        first, last = data["sample_starts"][row : row + 2]
-        starts = data["stroke_starts"][first : last + 1]
-        strokes = [data["points"][start:end] for start, end in pairwise(starts)]
-        answer = int(data["digits"][row]) if "digits" in data else -1
-        samples.append(Sample(answer, "pen", np.empty((0, 0), np.uint8), strokes))
-    return samples
+def pen_samples(random: Random, count: int, *, digits: bool) -> list[Sample]:
+    """Strokes of validation writers, drawn at random: of digits, or of other characters."""
+    held_out = [
+        character
+        for character in read_characters()
+        if character.validation and (character.digit != NO_DIGIT) == digits
+    ]
+    return [
+        Sample(held_out[row].digit, "pen", np.empty((0, 0), np.uint8), list(held_out[row].strokes))
+        for row in random.permutation(len(held_out))[:count]
+    ]
 
 
 def draw_lines(lines: list[NDArray[Any]], shape: tuple[int, int], width: float) -> Plane:
@@ -114,7 +106,7 @@ def draw_ink(sample: Sample, size: int, width: float) -> Plane:
     return cut(ink, ink > 0.1)
 
 
-def draw_strokes(strokes: list[NDArray[np.int16]], size: int, width: float) -> Plane:
+def draw_strokes(strokes: list[Stroke], size: int, width: float) -> Plane:
     """Strokes as a pen draws them."""
     points, pixels = np.concatenate(strokes), size * width
     low, scale = points.min(axis=0), (size - pixels) / max(1, np.ptp(points, axis=0).max())
@@ -572,7 +564,7 @@ def join(random: Random, inks: list[Plane], *, touching: bool) -> Plane:
 # The measure.
 
 
-def samples_of(written: str, count: int, seed: int, strokes: Path) -> list[list[Sample]]:
+def samples_of(written: str, count: int, seed: int) -> list[list[Sample]]:
     """What is written on each picture: of digits, MNIST's and pen-written ones take turns."""
     random = np.random.default_rng(seed)
     if written == "nothing":
@@ -580,19 +572,19 @@ def samples_of(written: str, count: int, seed: int, strokes: Path) -> list[list[
     if written == "MNIST":
         return [[sample] for sample in mnist_samples(random, count)]
     if written == "no digit":
-        return [[sample] for sample in pen_samples(random, count, strokes / "unipen-not-digits.npz")]
-    path = strokes / "unipen-digits.npz"
-    turns = zip(mnist_samples(random, count + 1), pen_samples(random, count + 1, path), strict=False)
+        return [[sample] for sample in pen_samples(random, count, digits=False)]
+    written_by_pen = pen_samples(random, count + 1, digits=True)
+    turns = zip(mnist_samples(random, count + 1), written_by_pen, strict=False)
     digits = [sample for turn in turns for sample in turn]
     if written == "a digit":
         return [[sample] for sample in digits[:count]]
     return [[digits[row], digits[row + 2]] for row in range(count)]  # both of MNIST, or of a pen
 
 
-def pictures(name: str, count: int, seed: int, strokes: Path) -> Iterator[tuple[list[Sample], Image.Image]]:
+def pictures(name: str, count: int, seed: int) -> Iterator[tuple[list[Sample], Image.Image]]:
     """Draw a condition's pictures, each with what is written on it; the same whatever else is drawn."""
     condition = CONDITIONS[name]
-    for row, samples in enumerate(samples_of(condition.written, count, seed, strokes)):
+    for row, samples in enumerate(samples_of(condition.written, count, seed)):
         random = np.random.default_rng([seed, zlib.crc32(name.encode()), row])
         yield samples, compose(random, condition, samples)
 
@@ -602,17 +594,14 @@ COUNTS = (*RIGHT, "refused", "flagged", "wrong_sure", "wrong_sure_is_digit")
 
 
 def outcome(predictor: Predictor, samples: list[Sample], picture: Image.Image) -> set[str]:
-    """What is counted of the answer; where the picture shows no single digit every answer is wrong.
-
-    Weights without ``is_digit`` take everything for a digit.
-    """
+    """What is counted of the answer; where the picture shows no single digit every answer is wrong."""
     try:
         prediction = predictor.predict(picture, 0)
     except PictureError:
         return {"refused"}
     right = len(samples) == 1 and prediction.digit == samples[0].answer
     wrong_sure = not right and max(prediction.digit_probabilities) > SURE
-    is_digit = getattr(prediction, "is_digit", True)
+    is_digit = prediction.is_digit
     found = {
         "right": right,
         "right_mnist": right and samples[0].source == "mnist",
@@ -646,7 +635,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=CONDITIONS, metavar="CONDITION")
     parser.add_argument("--count", type=int, default=250, help="pictures a condition")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--strokes", type=Path, default=os.environ.get(STROKES_VARIABLE, "."))
     parser.add_argument("--sheet", type=Path, help="a PNG file of some pictures of each condition")
     parser.add_argument("--output", type=Path, help="default: results/paper.json, without --only")
     return parser.parse_args()
@@ -660,7 +648,7 @@ def main() -> None:
     for name in arguments.only or CONDITIONS:
         counted: Counter[str] = Counter()
         shown[name] = []
-        for samples, picture in pictures(name, count, seed, arguments.strokes):
+        for samples, picture in pictures(name, count, seed):
             found = outcome(predictor, samples, picture)
             counted.update(found)
             if len(shown[name]) < 12:

@@ -8,12 +8,12 @@ import numpy as np
 import paper
 import pytest
 from paper import CONDITIONS, Condition, Sample
+from tests.pen.strokes import SEVEN, write_arrays
 
-from mnist_adder.errors import DataError
 from mnist_adder.inference import Predictor
 from mnist_adder.inference.picture import open_picture
+from mnist_adder.types import NO_DIGIT
 
-SEVEN = [np.array([[0, 0], [500, 0], [250, 1000]], np.int16), np.array([[180, 500], [460, 500]], np.int16)]
 IMAGE = np.zeros((28, 28), np.uint8)
 IMAGE[5:8, 9:19] = IMAGE[5:24, 16:19] = 255  # a seven
 SAMPLES = [Sample(7, "pen", np.empty((0, 0), np.uint8), SEVEN), Sample(7, "mnist", IMAGE, [])]
@@ -82,19 +82,13 @@ def test_answers_are_counted(sample: Sample) -> None:
     assert paper.outcome(predictor, [], blank) == {"refused"}
 
 
-def test_samples_come_from_validation_writers(tmp_path: Path) -> None:
-    path = tmp_path / "strokes.npz"
-    np.savez(
-        path,
-        points=np.array([[0, 0], [9, 9], [1, 1], [2, 2], [3, 3]], np.int16),
-        stroke_starts=np.array([0, 2, 3, 5]),
-        sample_starts=np.array([0, 1, 3]),
-        digits=np.array([4, 5], np.uint8),
-        validation=np.array([False, True]),
-        allow_pickle=False,
+def test_samples_come_from_validation_writers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_arrays(tmp_path)  # a one, and by writers who are held out a seven and a cross
+    monkeypatch.setenv("MNIST_ADDER_STROKES", str(tmp_path))
+    paper.read_characters.cache_clear()
+    (digit,), (other,) = (
+        paper.pen_samples(np.random.default_rng(0), 9, digits=digits) for digits in (True, False)
     )
-    (sample,) = paper.pen_samples(np.random.default_rng(0), 9, path)
-    assert sample.answer == 5
-    assert [stroke.tolist() for stroke in sample.strokes] == [[[1, 1]], [[2, 2], [3, 3]]]
-    with pytest.raises(DataError, match="MNIST_ADDER_STROKES"):
-        paper.pen_samples(np.random.default_rng(0), 9, tmp_path / "none.npz")
+    assert (digit.answer, other.answer) == (7, NO_DIGIT)
+    assert [stroke.tolist() for stroke in digit.strokes] == [stroke.tolist() for stroke in SEVEN]
+    paper.read_characters.cache_clear()
