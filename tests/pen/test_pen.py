@@ -135,6 +135,8 @@ def test_images_are_what_prediction_sees() -> None:
 def test_two_digits_side_by_side_are_no_digit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pen, "DRAWINGS", 1)
     monkeypatch.setattr(pen, "PAIRS", 12)
+    monkeypatch.setattr(pen, "RARE_DIGITS", 0)
+    monkeypatch.setattr(pen, "SCRIBBLES", 0)
     monkeypatch.setattr(pen, "COARSE_COPIES", 0)
     zero, seven = Character(ZERO, 0, False), Character(SEVEN, 7, False)
     images, labels = draw_training_images([zero, seven], torch.zeros(0, 28, 28), torch.zeros(0))
@@ -169,9 +171,12 @@ def test_pen_images_are_added_to_mnist_and_none_is_held_out(
     write_arrays(tmp_path)
     monkeypatch.setenv(STROKES_VARIABLE, str(tmp_path))
     monkeypatch.setattr(pen, "PAIRS", 20)
+    monkeypatch.setattr(pen, "RARE_DIGITS", 10)
+    monkeypatch.setattr(pen, "SCRIBBLES", 5)
     monkeypatch.setattr(pen, "COARSE_COPIES", 30)
     mnist, both = load_images("mnist"), load_images("mnist+pen")
-    most = pen.DRAWINGS + 20 + 1 + 30  # the one, pairs of ones, a coarse copy of it, and MNIST's
+    drawn = pen.DRAWINGS + 20 + 10 + 5  # the one, pairs of ones, rare digits and scribbles
+    most = drawn + 1 + 10 + 30  # coarse copies of the one, of the rare digits and of MNIST's
     assert most / 2 < both.pen <= most  # those of too few pixels are left out
     assert both.has_outliers
     assert not mnist.has_outliers

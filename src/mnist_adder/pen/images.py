@@ -20,6 +20,7 @@ from mnist_adder.data.images import DatasetName, DigitImages
 from mnist_adder.data.sklearn_digits import mnist_like
 from mnist_adder.data.strokes import Character, Stroke, checksum, load_characters
 from mnist_adder.pen.drawing import between, draw, draw_images, random_pen
+from mnist_adder.pen.styles import rare_digit, scribble
 from mnist_adder.types import NO_DIGIT
 
 TrainingSet = Literal["mnist+pen"] | DatasetName
@@ -28,6 +29,8 @@ DRAWINGS = 5
 """Training images of each character."""
 PAIRS = 7_000
 """Training images of two digits side by side, which are no digit."""
+RARE_DIGITS, SCRIBBLES = 6_000, 3_000
+"""Characters of our own, drawn once; see :mod:`mnist_adder.pen.styles`."""
 COARSE_COPIES = 16_000
 """Coarse copies of MNIST's training images."""
 
@@ -75,8 +78,9 @@ def draw_training_images(
 ) -> tuple[Tensor, Tensor]:
     """All that is learned from beside MNIST; the returned images and labels are as of :func:`draw_images`.
 
-    Each character is drawn with several pens. Pairs of digits side by side teach what is no digit. Coarse
-    copies of pen-written digits and of MNIST's teach digits of few pixels.
+    Each character is drawn with several pens. Digits in rare styles are drawn once. Scribbles and pairs of
+    digits side by side are no digit. Coarse copies of all pen-written digits and of some of MNIST's teach
+    digits of few pixels.
 
     Args:
         characters: by writers who are not held out.
@@ -87,12 +91,14 @@ def draw_training_images(
     written = [character for character in characters if character.digit != NO_DIGIT]
     chosen = random.choice(len(written), (PAIRS, 2))
     pairs = [_side_by_side([written[place] for place in pair], random) for pair in chosen]
+    rare = [rare_digit(random) for _ in range(RARE_DIGITS)]
+    scribbles = [scribble(random) for _ in range(SCRIBBLES)]
     parts = [
         draw_images(characters, times=DRAWINGS, seed=1, pen=random_pen),
-        draw_images(pairs, seed=2, pen=random_pen),
+        draw_images([*pairs, *rare, *scribbles], seed=2, pen=random_pen),
     ]
     copies, labels = [], []
-    for character in written:
+    for character in (*written, *rare):
         pen = replace(random_pen(random), width=between(random, 0.06, 0.4), side=48, blur=0.0)
         copies.append(coarse_copy(255 - draw(character.strokes, pen), random))
         labels.append(character.digit)
