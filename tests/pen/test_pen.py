@@ -15,6 +15,7 @@ from mnist_adder.errors import DataError
 from mnist_adder.pen import images as pen
 from mnist_adder.pen.drawing import Pen, draw, draw_images, random_pen
 from mnist_adder.pen.images import coarse_copy, draw_training_images, draw_validation_images, load_images
+from mnist_adder.pen.styles import rare_digit, scribble
 from mnist_adder.types import NO_DIGIT
 
 # A seven of two components and a cross of two, as UNIPEN writes them: y grows upwards.
@@ -187,9 +188,9 @@ def test_pen_images_are_added_to_mnist_and_none_is_held_out(
     images, digits = both.select("train")
     assert len(images) == 55_000 + both.pen
     assert torch.equal(digits[:55_000], mnist.select("train")[1])
-    drawn, labels = draw_validation_images()
-    assert labels.tolist() == [7, NO_DIGIT]  # the writers who are held out
-    assert drawn.shape == (2, 28, 28)
+    held_out, labels = draw_validation_images()
+    assert labels.tolist() == [7, NO_DIGIT]
+    assert held_out.shape == (2, 28, 28)
 
 
 def test_the_checksum_is_of_strokes_labels_and_sides() -> None:
@@ -201,3 +202,23 @@ def test_the_checksum_is_of_strokes_labels_and_sides() -> None:
     ]
     assert len({checksum([each]) for each in (seven, *others)}) == 4
     assert checksum([seven]) == checksum([Character([stroke.copy() for stroke in SEVEN], 7, False)])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rare_digits_and_scribbles_fill_their_box(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    digit, lines = rare_digit(random), scribble(random)
+    assert digit.digit in (1, 4, 9)
+    assert lines.digit == NO_DIGIT
+    for character in (digit, lines):
+        points = np.concatenate(character.strokes)
+        assert np.isfinite(points).all()
+        assert 0.5 < np.ptp(points[:, 1]) < 1.6
+        assert not character.validation
+
+
+def test_rare_digits_are_of_all_three_kinds() -> None:
+    random = np.random.default_rng(0)
+    kinds = {digit.digit: len(digit.strokes) for digit in (rare_digit(random) for _ in range(40))}
+    assert kinds.keys() == {1, 4, 9}
+    assert kinds[4] == 2

@@ -45,13 +45,14 @@ def evaluate(
     taught = on == "pen" and "is_digit_threshold" in opened.results
     outliers = dataclasses.asdict(evaluate_outliers(opened)) if taught else None
     config = opened.config
+    counted = "validation" if on == "pen" else "all" if on == "digits" != config.dataset else split
     about = {
         "run": str(run),
         "model": config.model,
         "preset": config.preset,
         "ensemble_size": config.ensemble_size,
-        "dataset": on or config.dataset,
-        "split": split,
+        "dataset": on or config.dataset.removesuffix("+pen"),
+        "split": counted,
         "tta": tta,
     }
     if as_json:

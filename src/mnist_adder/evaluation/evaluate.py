@@ -97,7 +97,8 @@ def _held_out(
         run.check_data(data.sha256, data.origin)
     images, digits = data.select(split)
     if name == "digits" != run.config.dataset:
-        images, digits = torch.cat([data.train_images, images]), torch.cat([data.train_digits, digits])
+        images = torch.cat([data.train_images, data.test_images])
+        digits = torch.cat([data.train_digits, data.test_digits])
     return images, digits
 
 

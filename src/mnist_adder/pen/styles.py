@@ -19,7 +19,7 @@ _Points = Sequence[tuple[float, float]]
 
 def rare_digit(random: np.random.Generator) -> Character:
     """A 1, a 4 or a 9 in one of these styles."""
-    write, digit = _WRITERS[random.integers(len(_WRITERS))]
+    write, digit = _WRITERS[int(random.integers(len(_WRITERS)))]
     return Character(write(random), digit, validation=False)
 
 
