@@ -50,12 +50,11 @@ def others() -> list[Part]:
         "runs.py, run_config.py, environment.py, reproduce.py, examples.py",
         "The run folder that a training writes",
     )
-    lr_finder = measure("lr_finder.py", "The learning-rate range test behind `find-lr`")
-    known = {part for row in (*core(), run_folder, lr_finder) for part in row.name.split(", ")}
+    known = {part for row in (*core(), run_folder) for part in row.name.split(", ")}
     packages = sorted({path.parent.name for path in SRC.glob("*/__init__.py")} - known)
     modules = sorted({path.name for path in SRC.glob("*.py")} - known)
-    alone = measure(", ".join(modules), "The Python interface, `python -m mnist_adder`, optional libraries")
-    return [run_folder, *map(measure, packages), lr_finder, alone]
+    alone = measure(", ".join(modules), "The Python interface, optional libraries, the range test of `find-lr`")
+    return [run_folder, *map(measure, packages), alone]
 
 
 def packages() -> str:

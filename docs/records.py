@@ -223,3 +223,55 @@ def faults() -> str:
         f"\n\n{sum(map(sum, counts.values())):,} attempts of {sum(map(len, counts.values()))} kinds, on "
         f"{measured['device']}."
     )
+
+
+READ = {
+    "mnist": "MNIST's {count} test images, each with all ten numbers",
+    "pen": "pen-written digits, {count} by writers held out",
+    "digits": "scikit-learn's {count} digits, not trained on",
+}
+"""What benchmarks/hands.py counts, for README."""
+SHOWN_ON_PAPER = (
+    *("ballpen", "strong JPEG", "hard shadow", "sheet on a dark desk", "cut to the ink"),
+    *("printed box", "ring", "underlined", "ruled, 35 to 50 %", "squared, 35 to 50 %"),
+)
+"""The conditions of benchmarks/paper.py in README; docs/dev/measurements.md has all."""
+
+
+def hands() -> str:
+    """How well the weights of the package, and those before, read people's digits, and tell what is none."""
+    measured = read("hands.json")["rows"]
+    names = ("default-before", "default", "best", "tiny")
+    rows: list[tuple[object, ...]] = []
+    for on, what in READ.items():
+        figures = [measured[name][on] for name in names]
+        count = f"{figures[0]['pairs'] // 10:,}"
+        rows.append((what.format(count=count), *(f"{100 * each['joint_accuracy']:.2f}" for each in figures)))
+    rows += _on_paper()
+    telling = [measured[name]["no_digit"] for name in names]
+    sure = (f"{100 * each['others_surely_digits']:.1f}" for each in telling)
+    rows.append((f"of {telling[0]['others']:,} letters and signs, surely a digit (p > 0.9)", *sure))
+    passing = (f"{100 * each['passing_at_98']:.1f}" for each in telling[1:])
+    rows.append(("the same, if one digit in fifty is refused as well", "", *passing))
+    return table("what is read | >before | >default | >best | >tiny", rows)
+
+
+def _on_paper() -> Iterator[tuple[object, ...]]:
+    before, after = (read(name)["conditions"] for name in ("log/paper-before.json", "paper.json"))
+    for name in SHOWN_ON_PAPER:
+        shares = (100 * side[name]["right"] / side[name]["pictures"] for side in (before, after))
+        yield f"photographs: {name}", *(f"{share:.1f}" for share in shares), "", ""
+
+
+def paper() -> str:
+    """How often digits on real paper are read, with the weights and preprocessing before beside it."""
+    after, before = read("paper.json"), read("log/paper-before.json")
+    rows = []
+    for name, now in after["conditions"].items():
+        then, count = before["conditions"][name], now["pictures"]
+        shares = (then["right"], now["right"], now["flagged"], now["wrong_sure_is_digit"])
+        rows.append((name, *(f"{100 * share / count:.1f}" for share in shares)))
+    return table("picture | >before | >right | >no digit | >wrong and sure", rows) + (
+        f"\n\nPercent of {count} pictures each, seed {after['seed']}, by the default weights; before: commit "
+        f"{before['commit'][:7]}. Wrong and sure: a wrong digit with p > 0.9 that is not said to be no digit."
+    )

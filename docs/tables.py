@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from code_map import packages
 from formatting import RESULTS, read, table, threads
-from records import faults, find_lr, growth, inference, presets, serving, speedrun
+from records import faults, find_lr, growth, hands, inference, paper, presets, serving, speedrun
 
 from mnist_adder import models
 from mnist_adder.cli.progress import HEADER, epoch_line
@@ -37,12 +37,15 @@ def load_comparison() -> Comparison:
 
 
 def example() -> str:
-    """What the one-file example prints, and how accurate and how quick it is."""
+    """What the one-file example prints, without the epochs between, and how accurate and how quick it is."""
     results = read("example.json")
+    printed = results["runs"][0]["output"].splitlines()
+    epochs = [line for line in printed if line.startswith("epoch")]
+    shown = "\n".join([epochs[0], "...", *printed[len(epochs) - 1 :]])
     accuracy = results["joint_accuracy"]
     mean, std, least = (100 * accuracy[name] for name in ("mean", "std", "min"))
     return (
-        f"```\n$ python examples/adder.py\n{results['runs'][0]['output']}```\n\n"
+        f"```\n$ python examples/adder.py\n{shown}\n```\n\n"
         f"{accuracy['n']} seeds reach {plus_minus(mean, std)} %, the lowest {least:.2f} %, in "
         f"{results['seconds']['mean']:.0f} s with {threads(results['threads'])} of {results['device']} and "
         f"PyTorch {results['versions']['torch']}."
@@ -104,7 +107,7 @@ def log() -> str:
 BLOCKS: dict[str, Callable[[], str]] = {
     block.__name__: block
     for block in (
-        *(example, comparison, packages, assignment, log),
+        *(example, comparison, packages, assignment, log, hands, paper),
         *(presets, speedrun, inference, growth, serving, find_lr, faults),
     )
 }
