@@ -27,7 +27,7 @@ help:
 	@echo "make check   lint and types alone"
 	@echo "make newest  the test suite with the newest versions of all dependencies instead of the pinned ones"
 	@echo "make results train all six models with three seeds, renew results/, pictures and tables (an hour)"
-	@echo "make records measure speed, accuracy, size, inference and growth anew, with nothing else running (two hours)"
+	@echo "make records measure speed, accuracy, size, digits of strangers and more anew, with nothing else running (two hours)"
 	@echo "make tables  rebuild the tables of README and docs from results/"
 	@echo "make worksheet-pictures  draw the pictures of docs/worksheet.md with LibreOffice and Chromium"
 	@echo "make map     print the packages with their lines and purpose, and renew the table in README"
@@ -87,7 +87,7 @@ results: $(VENV)/run-ready
 
 # One script a claim; trainings that are there already are not repeated.
 records: $(VENV)/run-ready
-	@for name in example speedrun accuracy size inference growth serving; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	@for name in example speedrun accuracy size inference growth serving hands paper; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 	@$(BIN)/python docs/tables.py
 
 tables: $(VENV)/run-ready

@@ -2,8 +2,9 @@
 
 The default model trains one epoch, the way ``mnist-adder train`` does, on 1, 2, 4 and 8 times MNIST's 55,000
 training images (the same ones again), with one thread and with two. Each epoch runs in a process of its own,
-one thread and two in turn. Writes results/growth.json and docs/pictures/growth.png; ``make tables`` puts the
-figures into docs/dev/measurements.md. A quick look: ``--images-per-x 13750``, which writes nothing.
+one thread and two in turn. Writes results/growth.json and docs/pictures/growth.png.
+
+A quick look: ``--images-per-x 13750``, which writes nothing.
 """
 
 from __future__ import annotations

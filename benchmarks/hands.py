@@ -2,8 +2,9 @@
 
 Each weights' run is evaluated on MNIST's test pairs, on the pen-written digits of held-out writers
 (MNIST_ADDER_STROKES names their folder), and on all digits bundled with scikit-learn, and with what is no
-digit: other characters by the same writers, and MNIST's test images, which all are digits. ``--run
-NAME=FOLDER`` adds other runs, such as weights of before. The figures go to results/hands.json.
+digit: other characters by the same writers, and MNIST's test images, which all are digits. The figures go to
+results/hands.json; with ``--run NAME=FOLDER --output FILE`` those of other runs, such as weights of before,
+to another file.
 """
 
 from __future__ import annotations
@@ -80,9 +81,14 @@ def no_digits(run: Run) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", action="append", default=[], metavar="NAME=FOLDER", help="further runs")
-    further = dict(text.split("=", 1) for text in parser.parse_args().run)
-    folders = {name: pretrained_folder(name) for name in names()} | {n: Path(f) for n, f in further.items()}
+    parser.add_argument(
+        "--run", action="append", metavar="NAME=FOLDER", help="default: the package's weights"
+    )
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    folders = {name: pretrained_folder(name) for name in names()}
+    if arguments.run:
+        folders = {name: Path(folder) for name, folder in (text.split("=", 1) for text in arguments.run)}
     rows = {}
     for name, folder in folders.items():
         run = load_run(folder)
@@ -102,8 +108,8 @@ def main() -> None:
         "versions": environment.versions(),
         "device": environment.describe_device(torch.device("cpu")),
     }
-    write_json(RESULTS, {**about, "rows": rows})
-    print(f"Written to {RESULTS}")
+    write_json(arguments.output, {**about, "rows": rows})
+    print(f"Written to {arguments.output}")
 
 
 if __name__ == "__main__":

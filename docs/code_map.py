@@ -53,7 +53,9 @@ def others() -> list[Part]:
     known = {part for row in (*core(), run_folder) for part in row.name.split(", ")}
     packages = sorted({path.parent.name for path in SRC.glob("*/__init__.py")} - known)
     modules = sorted({path.name for path in SRC.glob("*.py")} - known)
-    alone = measure(", ".join(modules), "The Python interface, optional libraries, the range test of `find-lr`")
+    alone = measure(
+        ", ".join(modules), "The Python interface, optional libraries, the range test of `find-lr`"
+    )
     return [run_folder, *map(measure, packages), alone]
 
 
