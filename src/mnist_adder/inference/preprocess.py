@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_adder.errors import PictureError
+from mnist_adder.inference import paper
 from mnist_adder.inference.morphology import (
     bounds,
     connected_components,
@@ -91,13 +92,18 @@ class _Signal(NamedTuple):
 
 def _subtract_background(brightness: Plane) -> _Signal:
     """Subtract the background, find out on which side of it the ink is, and measure ink and noise."""
-    plane = brightness - _background(brightness)
+    background, tidy = _background(brightness)
+    plane = brightness - background
     odd = 8 + plane.size // 10_000  # a few odd pixels do not count
     ordered = np.sort(plane, axis=None)
     low, high = float(ordered[odd]), float(ordered[-1 - odd])
     far = 0.3 * max(-low, high)
     if np.square(plane[plane < -far]).sum() > np.square(plane[plane > far]).sum():
         plane, high = -plane, -low
+    if not tidy:
+        plane = paper.remove_ruling(plane)
+        ordered = np.sort(plane, axis=None)
+        high = float(ordered[-1 - odd])
     background = np.abs(plane[~dilate_mask(plane > 0.4 * high, 2)])  # without the blurred edges of the ink
     rank = int(0.95 * background.size)  # not the median: JPEG leaves much of it even and the rest rippled
     noise = float(np.sort(background)[rank]) / 1.96 if background.size else 0.0
@@ -109,12 +115,13 @@ def _subtract_background(brightness: Plane) -> _Signal:
     return _Signal(plane, noise, high)
 
 
-def _background(brightness: Plane) -> Plane:
+def _background(brightness: Plane) -> tuple[Plane, bool]:
     """The brightness without ink, (H, W) or a single value: even, or a fitted surface of second degree."""
     ring = np.concatenate([brightness[0], brightness[-1], brightness[1:-1, 0], brightness[1:-1, -1]])
     even = median(ring)
-    if share(np.abs(ring - even) < 0.01) > 0.75 and share(np.abs(brightness - even) < 0.01) > 0.25:
-        return np.full((1, 1), even, dtype=np.float32)
+    tidy = share(np.abs(ring - even) < 0.01)
+    if tidy > 0.75 and share(np.abs(brightness - even) < 0.01) > 0.25:
+        return np.full((1, 1), even, dtype=np.float32), tidy == 1
     y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in brightness.shape)
     y, x, step = y[:, None], x[None, :], -(-max(brightness.shape) // 64)
     ys, xs, values = y[::step], x[:, ::step], brightness[::step, ::step].ravel()
@@ -128,7 +135,7 @@ def _background(brightness: Plane) -> Plane:
         pool = outer if turn < 3 else np.ones_like(outer)
         used = pool & (away <= max(2.5 * 1.4826 * float(np.median(away[pool])), 0.004))
     surface = (c[0] + c[1] * y + c[4] * y**2) + (c[2] * x + c[5] * x**2) + c[3] * y * x
-    return np.asarray(surface, dtype=np.float32)
+    return np.asarray(surface, dtype=np.float32), False
 
 
 def _cut_out_digit(signal: _Signal) -> tuple[Plane, bool]:
