@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from mnist_adder.inference.morphology import connected_components, dilate_mask, median, pad, share
 from mnist_adder.inference.picture import Plane
 
+_WIDEST_STROKE = 0.1  # half the width of what counts as ink beside a desk or a shadow, in sides of the picture
+_THIN = 0.03
 _STEEPEST = 0.1  # the steepest slope of ruling, in pixels up per pixel along: 6 degrees
 _SEARCH_SIDE = 160  # slopes are looked for in a picture of at most so many pixels
 _STRIPS = 8  # pieces in which ruling is followed where paper bends
@@ -147,3 +149,96 @@ def _bend(plane: Plane) -> NDArray[np.intp]:
             model = 0.5 * model + 0.5 * np.roll(pieces[piece], -offset)
     columns = (np.arange(_STRIPS) + 0.5) * plane.shape[1] / _STRIPS
     return np.round(np.interp(np.arange(plane.shape[1]), columns, offsets)).astype(int)
+
+
+def even_out(brightness: Plane) -> Plane:
+    """Subtract the background of a picture whose border is uneven, (H, W), near 0 but for ink: negative if darker.
+
+    Either the ink reaches all four sides, for the picture was cut to it, or a desk or a shadow is in it.
+    """
+    smooth = _box_mean(brightness, 1)
+    thin = max(2, round(_THIN * min(brightness.shape)))
+    reach = max(2, round(_WIDEST_STROKE * min(brightness.shape)))
+    if _energy(smooth - _opening(smooth, thin)) > 3 * _energy(_closing(smooth, thin) - smooth):
+        return _without_desk(brightness - _opening(smooth, reach))
+    paper = _closing(smooth, reach)
+    lamp = np.maximum(paper, 0.3 * paper.max())
+    return -_without_desk((paper - brightness) * (float(np.median(paper)) / lamp))
+
+
+def _energy(plane: Plane) -> float:
+    return float(np.square(plane[plane > 0.4 * float(np.partition(plane, -9, axis=None)[-9])]).sum())
+
+
+def _closing(plane: Plane, reach: int) -> Plane:
+    return _slide(_slide(plane, reach, np.maximum), reach, np.minimum)
+
+
+def _opening(plane: Plane, reach: int) -> Plane:
+    return _slide(_slide(plane, reach, np.minimum), reach, np.maximum)
+
+
+def _without_desk(plane: Plane) -> Plane:
+    """Clear what follows the border for long: the strips of a desk narrower than strokes may be."""
+    plane = plane - float(np.median(plane))
+    strong = plane > 0.4 * float(np.partition(plane, -9, axis=None)[-9])
+    parts = connected_components(strong)
+    if parts.size == 0:
+        return plane
+    touching = np.zeros(strong.shape, dtype=np.float32)
+    touching[[0, -1]] = touching[:, [0, -1]] = 1
+    first, last = parts.boxes()
+    contact = parts.sums(touching) / (2 * (last - first + 1).sum(axis=1))
+    desk = dilate_mask(parts.mask(contact > 0.4), 3)
+    return np.where(desk, 0, plane)
+
+
+def cut_to_ink(brightness: Plane) -> Plane | None:
+    """Subtract the background if thin ink reaches all four sides, else None."""
+    ordered = np.sort(brightness, axis=None)
+    low, high = ordered[brightness.size // 50], ordered[-1 - brightness.size // 50]
+    height, width = brightness.shape
+    for ink in (brightness < (low + high) / 2, brightness > (low + high) / 2):
+        parts = connected_components(ink)
+        if not parts.size:
+            continue
+        area = parts.sums(ink.astype(np.float32))
+        largest = int(np.argmax(area))
+        first, last = parts.boxes()
+        margin = 1 + 0.04 * min(height, width)
+        if (first[largest] > margin).any() or (last[largest] + margin < [height - 1, width - 1]).any():
+            continue
+        edge = share(border(parts.mask(np.arange(parts.size) == largest)))
+        narrow = max(height, width) > 2 * min(height, width)
+        thick = _slide(ink.astype(np.float32), round(0.17 * min(ink.shape)), np.minimum).any()
+        if narrow or (edge < 0.5 and area[largest] < 0.7 * brightness.size and not thick):
+            return brightness - float(np.median(brightness[~ink]))
+    if max(height, width) < 64:
+        dark = brightness < (low + high) / 2
+        return brightness - float(np.median(brightness[dark if share(dark) > 0.5 else ~dark]))
+    return None
+
+
+def _box_mean(plane: Plane, reach: int) -> Plane:
+    """The mean of the (2 reach + 1)² pixels around each."""
+    total = np.zeros_like(plane)
+    padded = np.pad(plane, reach, mode="edge")
+    height, width = plane.shape
+    for y in range(2 * reach + 1):
+        for x in range(2 * reach + 1):
+            total += padded[y : y + height, x : x + width]
+    return total / np.float32((2 * reach + 1) ** 2)
+
+
+def _slide(plane: Plane, reach: int, extreme: np.ufunc) -> Plane:
+    """The maximum or minimum within ``reach`` rows and columns, as if nothing lay outside."""
+    outside = -np.inf if extreme is np.maximum else np.inf
+    for _ in range(2):
+        padded = np.pad(plane, ((reach, reach), (0, 0)), constant_values=outside)
+        window, length = 1, 2 * reach + 1
+        while 2 * window <= length:
+            padded = extreme(padded[:-window], padded[window:])
+            window *= 2
+        rest = length - window
+        plane = np.ascontiguousarray((extreme(padded[:-rest], padded[rest:]) if rest else padded).T)
+    return plane

@@ -94,6 +94,10 @@ def _subtract_background(brightness: Plane) -> _Signal:
     """Subtract the background, find out on which side of it the ink is, and measure ink and noise."""
     background, tidy = _background(brightness)
     plane = brightness - background
+    if not tidy and share(np.abs(paper.border(plane)) > 0.06) > 0.08:
+        cut = paper.cut_to_ink(brightness)
+        plane = paper.even_out(brightness) if cut is None else cut
+        tidy = cut is not None
     odd = 8 + plane.size // 10_000  # a few odd pixels do not count
     ordered = np.sort(plane, axis=None)
     low, high = float(ordered[odd]), float(ordered[-1 - odd])
