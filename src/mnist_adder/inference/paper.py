@@ -30,11 +30,12 @@ def border(plane: Plane) -> Plane:
     return np.concatenate([plane[0], plane[-1], plane[1:-1, 0], plane[1:-1, -1]])
 
 
-def remove_ruling(plane: Plane) -> Plane:
+def remove_ruling(plane: Plane, *, pale: bool = False) -> Plane:
     """Remove straight lines that span a picture, in either direction, and leave the ink that crosses them.
 
     Args:
         plane: (H, W), near 0 on the background and positive on ink and lines.
+        pale: only lines paler than the pen, for the strokes of a digit may span the picture too.
     """
     noise = 1.4826 * float(np.median(np.abs(plane)))
     high = float(np.partition(plane, -9, axis=None)[-9])
@@ -43,8 +44,9 @@ def remove_ruling(plane: Plane) -> Plane:
     if not (edge > least).any():
         return plane
     pen = float(median(plane[plane > 0.6 * high]))
-    across = _find_lines(plane, least)
-    upright = _find_lines(np.ascontiguousarray(plane.T), least)
+    most = 0.75 * pen if pale else np.inf
+    across = _find_lines(plane, least, most)
+    upright = _find_lines(np.ascontiguousarray(plane.T), least, most)
     if across is None and upright is None:
         return plane
     levels, kept = np.zeros_like(plane), np.zeros(plane.shape, dtype=np.bool_)
@@ -57,7 +59,29 @@ def remove_ruling(plane: Plane) -> Plane:
         if lines is not None:
             bridged = lines.bridges(turned)
             kept |= bridged if turned is ink else bridged.T
-    return np.where((levels > 0) & ~ink & ~(kept & (plane > least)), np.minimum(plane, 0), plane)
+    cleared = np.where((levels > 0) & ~ink & ~(kept & (plane > least)), np.minimum(plane, 0), plane)
+    return _without_teeth(plane, cleared, levels > 0, least)
+
+
+def _without_teeth(plane: Plane, cleared: Plane, lines: NDArray[np.bool_], least: float) -> Plane:
+    """Clear what hung on lines beside a digit that does not: the upright lines of a form's cells."""
+    parts = connected_components(plane > least)
+    if not parts.size:
+        return cleared
+    ink = plane.clip(0)
+    first, last = parts.boxes()
+    free = parts.sums(lines.astype(np.float32)) == 0
+    mass = parts.sums(ink) * free
+    digit = int(np.argmax(mass))
+    rest = connected_components((cleared > least) & ~parts.mask(free))
+    if not rest.size:
+        return cleared
+    masses = rest.sums(ink)
+    if mass[digit] < 0.3 * masses.max():
+        return cleared
+    start, end = rest.boxes()
+    beside = (end[:, 1] <= first[digit, 1]) | (start[:, 1] >= last[digit, 1])
+    return np.where(rest.mask(beside), 0, cleared)
 
 
 class _Lines(NamedTuple):
@@ -93,13 +117,18 @@ def _shift(plane, shifts):
     return moved
 
 
-def _find_lines(plane: Plane, least: float) -> _Lines | None:
+def _find_lines(plane: Plane, least: float, most: float) -> _Lines | None:
     """The lines along the rows of a plane that are stronger than ``least`` and span the picture."""
     height, width = plane.shape
     shifts = np.round(_slope(plane > least) * (np.arange(width) - width / 2)).astype(int)
     shifts += _bend(_shift(plane.clip(0, 4 * least), shifts))
     moved = _shift(plane, shifts)
-    spans = np.mean(moved > 0.8 * least, axis=1) > _SPANS
+    there = moved > 0.8 * least
+    near = dilate_mask(there, 2)
+    ends = max(4, width // 12)
+    reaches = np.maximum(near[:, :ends].mean(axis=1), near[:, -ends:].mean(axis=1)) > 0.5
+    covered = there.mean(axis=1)
+    spans = (covered > 0.9) | ((covered > _SPANS) & reaches)
     edges = np.flatnonzero(np.diff(spans, prepend=False, append=False))
     thickest = 3 + 0.03 * max(plane.shape)
     level = np.zeros_like(plane)
@@ -110,6 +139,8 @@ def _find_lines(plane: Plane, least: float) -> _Lines | None:
         first, last = max(0, first - 2), min(height, last + 2)
         band = moved[first:last]
         whole = np.median(band, axis=1)
+        if whole.max() > most:
+            continue
         pieces = [np.median(piece, axis=1) for piece in np.array_split(band, _STRIPS // 2, axis=1)]
         local = np.minimum(np.stack(pieces), 1.25 * whole.max())
         columns = (np.arange(_STRIPS // 2) + 0.5) * width / (_STRIPS // 2)

@@ -44,6 +44,7 @@ _MIN_INK_SIDE = 5  # a digit of fewer pixels cannot be told from a speck
 _MIN_PART, _NEAR = 0.03, 0.5  # a part with less ink, beside the largest, or further away, is a speck
 _MIN_CLOSE_PART, _CLOSE = 0.008, 0.15  # unless it lies this close; distances in sides of the largest
 _MIN_DIGIT = 0.3  # a part of less ink, beside the largest, is no other digit
+_MIN_FRAMED, _MIN_ENCLOSED = 0.05, 0.25
 _STROKE_SIDE = 100  # strokes are widened and thinned at this resolution, five times the box's
 
 
@@ -93,19 +94,20 @@ class _Signal(NamedTuple):
 def _subtract_background(brightness: Plane) -> _Signal:
     """Subtract the background, find out on which side of it the ink is, and measure ink and noise."""
     background, tidy = _background(brightness)
+    pale = False
     plane = brightness - background
     if not tidy and share(np.abs(paper.border(plane)) > 0.06) > 0.08:
         cut = paper.cut_to_ink(brightness)
         plane = paper.even_out(brightness) if cut is None else cut
-        tidy = cut is not None
+        pale = cut is not None
     odd = 8 + plane.size // 10_000  # a few odd pixels do not count
     ordered = np.sort(plane, axis=None)
     low, high = float(ordered[odd]), float(ordered[-1 - odd])
     far = 0.3 * max(-low, high)
     if np.square(plane[plane < -far]).sum() > np.square(plane[plane > far]).sum():
         plane, high = -plane, -low
-    if not tidy:
-        plane = paper.remove_ruling(plane)
+    if not tidy and not (pale and max(plane.shape) < 64):
+        plane = paper.remove_ruling(plane, pale=pale)
         ordered = np.sort(plane, axis=None)
         high = float(ordered[-1 - odd])
     background = np.abs(plane[~dilate_mask(plane > 0.4 * high, 2)])  # without the blurred edges of the ink
@@ -180,6 +182,10 @@ def _digit_parts(
     first, last = parts.boxes()
     height, width = mask.shape
     cut = np.any((first <= 0) | (last >= [height - 1, width - 1]), axis=1)
+    large = np.flatnonzero(mass > _MIN_FRAMED * mass.max())
+    if large.size > 1:
+        added = large[_added(first[large], last[large], mass[large])]
+        mass[added] = 0
     digit = int(np.argmax(np.where(cut, 0.1 * mass, mass)))
     side = (last - first)[digit].max() + 1
     gap = np.maximum(first - last[digit], first[digit] - last).max(axis=1) / side
@@ -189,6 +195,16 @@ def _digit_parts(
     beside = (first[:, 1] > last[digit, 1]) | (last[:, 1] < first[digit, 1])
     large = (mass > _MIN_DIGIT * mass[digit]) & (height > 0.5 * height[digit])
     return parts.mask((near | close) & (~cut | cut[digit])), bool((beside & large & ~cut).any())
+
+
+def _added(first: NDArray[np.intp], last: NDArray[np.intp], mass) -> NDArray[np.bool_]:
+    """Which parts are no digit: those drawn around another, and flat ones below another, (P,)."""
+    height, width = (last - first + 1).T
+    taller = height[None, :] > _MIN_ENCLOSED * height[:, None]
+    inside = (first[None] > first[:, None]).all(axis=2) & (last[None] < last[:, None]).all(axis=2)
+    below = (first[:, None, 0] > last[None, :, 0] - 0.1 * height[None, :]) & (first[:, None, 1] < last[None, :, 1]) & (last[:, None, 1] > first[None, :, 1])
+    flat = (width > 3.5 * height)[:, None] & (height[None, :] > 2 * height[:, None]) & (width[:, None] > 0.5 * width[None])
+    return np.asarray(((inside & taller) | (below & flat)).any(axis=1))
 
 
 def _set_stroke_width(ink: Plane) -> Plane:
