@@ -20,6 +20,7 @@ _STEEPEST = 0.1  # the steepest slope of ruling, in pixels up per pixel along: 6
 _SEARCH_SIDE = 160  # slopes are looked for in a picture of at most so many pixels
 _STRIPS = 8  # pieces in which ruling is followed where paper bends
 _BEND = 3  # how many pixels one strip may lie off the last
+_COVERED = 0.85
 _SPANS = 0.55  # how much of the picture a line spans
 _PALEST = 0.1  # paler lines, beside the pen, do no harm
 _CLEARLY = 0.35  # how far above a line's own level, on the way to the pen's, ink on it must be
@@ -49,6 +50,11 @@ def remove_ruling(plane: Plane, *, pale: bool = False) -> Plane:
     upright = _find_lines(np.ascontiguousarray(plane.T), least, most)
     if across is None and upright is None:
         return plane
+    cleared, lines = _clear(plane, across, upright, pen, least, noise)
+    return _without_teeth(plane, cleared, lines, least)
+
+
+def _clear(plane, across, upright, pen, least, noise):
     levels, kept = np.zeros_like(plane), np.zeros(plane.shape, dtype=np.bool_)
     for lines, turned in ((across, plane), (upright, plane.T)):
         if lines is not None:
@@ -59,8 +65,104 @@ def remove_ruling(plane: Plane, *, pale: bool = False) -> Plane:
         if lines is not None:
             bridged = lines.bridges(turned)
             kept |= bridged if turned is ink else bridged.T
-    cleared = np.where((levels > 0) & ~ink & ~(kept & (plane > least)), np.minimum(plane, 0), plane)
-    return _without_teeth(plane, cleared, levels > 0, least)
+    return np.where((levels > 0) & ~ink & ~(kept & (plane > least)), np.minimum(plane, 0), plane), levels > 0
+
+
+def remove_frame(plane: Plane, pen: float) -> Plane | None:
+    """Remove the four straight sides of a box that a digit touches.
+
+    Args:
+        plane: (H, W) ink, cut to the box and the digit, 0 elsewhere.
+        pen: how strong the ink is.
+
+    Returns:
+        What is left, or None if there is no box with something in it.
+    """
+    ink = plane > 0.25 * pen
+    if not _has_four_sides(ink):
+        return None
+    height, width = plane.shape
+    room = 4 + max(height, width) // 12
+    plane = np.pad(plane, room)
+    ink = np.pad(ink, room)
+    turned = np.ascontiguousarray(ink.T)
+    half_height, half_width = len(ink) // 2, len(turned) // 2
+    sides = [
+        _outer_line(ink[:half_height], 0, first=True),
+        _outer_line(ink[half_height:], half_height, first=False),
+        _outer_line(turned[:half_width], 0, first=True),
+        _outer_line(turned[half_width:], half_width, first=False),
+    ]
+    top, bottom, left, right = (round(float(np.median(line))) for line in sides)
+    extents = [(left, right), (left, right), (top, bottom), (top, bottom)]
+    thickness = []
+    for line, (start, end), source in zip(sides, extents, (ink, ink, turned, turned), strict=True):
+        covered = _band(source, line, room)[:, start:end].mean(axis=1)
+        if end - start < 8 or covered.max() < _COVERED:
+            return None
+        full = np.flatnonzero(covered > 0.7 * covered.max())
+        full = full[np.abs(full - int(np.argmax(covered))) < room]
+        line += round(float(np.median(full))) - room
+        thickness.append(full.size)
+    reach = min(thickness) // 2 + 2
+    if 2 * reach > 0.25 * min(bottom - top, right - left):
+        return None
+    for line, (start, end), turn in zip(sides, extents, (False, False, True, True), strict=True):
+        source = plane.T if turn else plane
+        _erase(source, line, reach, slice(max(0, start - reach), end + reach), pen)
+    inside = plane[top:bottom, left:right] > 0.25 * pen
+    tall = np.flatnonzero(inside.any(axis=1))
+    if not tall.size or np.ptp(tall) < 0.25 * (bottom - top):
+        return None
+    return plane[room : room + height, room : room + width]
+
+
+def _has_four_sides(ink: NDArray[np.bool_]) -> bool:
+    """A quick look at a coarse copy: does each half hold a row, or a column, that is nearly full?"""
+    factor = -(-max(ink.shape) // 32)
+    ink = np.pad(ink, [(0, -side % factor) for side in ink.shape])
+    small = ink.reshape(len(ink) // factor, factor, -1, factor).any(axis=(1, 3))
+    if min(small.shape) < 6:
+        return False
+    for lines in (small, small.T):
+        full = (lines[2:] | lines[1:-1] | lines[:-2]).mean(axis=1)
+        if min(full[: len(full) // 2].max(), full[len(full) // 2 :].max()) < 0.72:
+            return False
+    return True
+
+
+def _outer_line(ink: NDArray[np.bool_], offset: int, *, first: bool) -> NDArray[np.intp]:
+    """The row, in each column, of the first or last straight line along the rows that covers much ink.
+
+    ``offset`` is added to it.
+    """
+    height, width = ink.shape
+    steps = int(_STEEPEST * width / 2)
+    slopes = sorted(range(-steps, steps + 1), key=abs)
+    shifts = np.round(2 * np.array(slopes)[:, None] / width * (np.arange(width) - width / 2)).astype(int)
+    counts = np.stack([np.count_nonzero(_shift(ink, shift), axis=1) for shift in shifts])
+    long = np.flatnonzero((counts > 0.85 * counts.max()).any(axis=0))
+    near = slice(int(long[0]), int(long[0]) + 6) if first else slice(max(0, int(long[-1]) - 5), int(long[-1]) + 1)
+    slope, row = np.unravel_index(np.argmax(counts[:, near]), counts[:, near].shape)
+    return np.asarray(row + near.start + shifts[slope] + offset)
+
+
+def _band(plane: NDArray[np.generic], line: NDArray[np.intp], reach: int) -> NDArray[np.generic]:
+    """The pixels within ``reach`` rows of a line, straightened."""
+    rows = (line + np.arange(-reach, reach + 1)[:, None]).clip(0, len(plane) - 1)
+    return plane[rows, np.arange(plane.shape[1])]
+
+
+def _erase(plane: Plane, line: NDArray[np.intp], reach: int, extent: slice, pen: float) -> None:
+    """Clear a line within ``reach`` rows, but for ink that is stronger or goes on at both sides of it."""
+    band = _band(plane, line, reach + 2)[:, extent]
+    ink = band > 0.35 * pen
+    level = float(np.median(band[reach + 2]))
+    kept = band > max(level + _CLEARLY * (pen - level), 1.15 * level)
+    above, below = ink[:2].any(axis=0), ink[-2:].any(axis=0)
+    kept |= ink & dilate_mask(above[None], reach) & dilate_mask(below[None], reach)
+    rows = (line + np.arange(-reach, reach + 1)[:, None]).clip(0, len(plane) - 1)[:, extent]
+    plane[rows, np.arange(plane.shape[1])[extent]] = np.where(kept, band, 0)[2:-2]
 
 
 def _without_teeth(plane: Plane, cleared: Plane, lines: NDArray[np.bool_], least: float) -> Plane:

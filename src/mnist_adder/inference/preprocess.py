@@ -158,7 +158,17 @@ def _cut_out_digit(signal: _Signal) -> tuple[Plane, bool]:
     top, bottom, left, right = bounds(strong)
     detail = max(0.0, 1 - 24 / max(bottom - top, right - left))
     floor = max(min(5 * noise, 0.5 * level), 0.25 * detail * level, 0.002)
-    kept, several = _digit_parts(strong | (plane > floor), strong, plane)
+    mask = strong | (plane > floor)
+    kept, several = _digit_parts(mask, strong, plane)
+    if max(plane.shape) > 64 and _boxed(kept):
+        inner = bounds(kept)
+        where = np.s_[inner[0] : inner[1], inner[2] : inner[3]]
+        without = paper.remove_frame(np.where(kept, plane, 0)[where], level)
+        if without is not None:
+            plane = np.zeros_like(plane)
+            plane[where] = without
+            strong = plane > max(0.5 * level, 3 * noise)
+            kept, several = _digit_parts(strong | (plane > floor), strong, plane)
     ink = crop(np.where(kept, plane, 0), kept)
     if max(ink.shape) < _MIN_INK_SIDE:
         raise PictureError(f"the ink is {ink.shape[1]} x {ink.shape[0]} pixels; write larger or cut closer")
@@ -195,6 +205,15 @@ def _digit_parts(
     beside = (first[:, 1] > last[digit, 1]) | (last[:, 1] < first[digit, 1])
     large = (mass > _MIN_DIGIT * mass[digit]) & (height > 0.5 * height[digit])
     return parts.mask((near | close) & (~cut | cut[digit])), bool((beside & large & ~cut).any())
+
+
+def _boxed(mask: NDArray[np.bool_]) -> bool:
+    """Whether most rows that have any ink reach from the left to the right of it: as a frame's do."""
+    top, bottom, left, right = bounds(mask)
+    ink = mask[top:bottom, left:right]
+    width = right - left
+    extent = width - ink.argmax(axis=1) - ink[:, ::-1].argmax(axis=1)
+    return bool(share(extent > 0.65 * width) > 0.75)
 
 
 def _added(first: NDArray[np.intp], last: NDArray[np.intp], mass) -> NDArray[np.bool_]:
