@@ -20,6 +20,7 @@ _STEEPEST = 0.1  # the steepest slope of ruling, in pixels up per pixel along: 6
 _SEARCH_SIDE = 160  # slopes are looked for in a picture of at most so many pixels
 _STRIPS = 8  # pieces in which ruling is followed where paper bends
 _BEND = 3  # how many pixels one strip may lie off the last
+_SMALL = 64
 _COVERED = 0.85
 _SPANS = 0.55  # how much of the picture a line spans
 _PALEST = 0.1  # paler lines, beside the pen, do no harm
@@ -117,6 +118,61 @@ def remove_frame(plane: Plane, pen: float) -> Plane | None:
     return plane[room : room + height, room : room + width]
 
 
+def remove_ring(plane: Plane, pen: float) -> Plane | None:
+    """Remove a closed ring that a digit inside it touches; what these are is told at :func:`remove_frame`.
+
+    Seen from the middle, the outermost ink lies on an ellipse in all directions, and is as thick in most.
+    """
+    height, width = plane.shape
+    ink = plane > 0.25 * pen
+    middle = ink[height * 3 // 10 : height * 7 // 10, width * 3 // 10 : width * 7 // 10]
+    if min(height, width) < 24 or share(middle) < 0.02:
+        return None
+    turn = np.linspace(0, 2 * np.pi, 180, endpoint=False)[:, None]
+    radius = np.linspace(1.04, 0, 104)
+    y = ((1 + radius * np.sin(turn)) * (height - 1) / 2).round().astype(int)
+    x = ((1 + radius * np.cos(turn)) * (width - 1) / 2).round().astype(int)
+    seen = ink[y.clip(0, height - 1), x.clip(0, width - 1)] & (radius <= 1.01)
+    outer = seen.argmax(axis=1)
+    if np.quantile(radius[outer], 0.04) < 0.78 or share(~seen.any(axis=1)) > 0.05:
+        return None
+    thickness = int(np.quantile((~seen & (np.arange(104) > outer[:, None])).argmax(axis=1) - outer, 0.4))
+    smooth = np.array([np.median(np.roll(outer, by)[:9]) for by in range(4, 4 - 180, -1)])
+    v, u = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    at = (np.arctan2(v, u) * 90 / np.pi).round().astype(int) % 180
+    inner = radius[(smooth[at] + thickness + 3).astype(int).clip(0, 103)]
+    left = np.where(np.hypot(v, u) < inner, plane, 0)
+    rows, columns = np.nonzero(left > 0.4 * pen)
+    if rows.size < 10 or np.ptp(rows) < 0.25 * height:
+        return None
+    least, most = np.linalg.eigvalsh(np.cov(rows, columns))
+    return left if least > 0.03 * most else None  # a bar across it: a zero may have one
+
+
+def remove_underline(plane: Plane, pen: float) -> Plane | None:
+    """Remove a line below a digit that touches it; see :func:`remove_frame`."""
+    height, width = plane.shape
+    ink = plane > 0.25 * pen
+    upper = np.flatnonzero(ink[: height * 7 // 10].any(axis=0))
+    if not upper.size or min(upper[0], width - 1 - upper[-1]) < 0.08 * height:
+        return None
+    room = 4 + max(height, width) // 12
+    plane, ink = np.pad(plane, room), np.pad(ink, room)
+    start = len(ink) // 2
+    line = _outer_line(ink[start:], start, first=False)
+    covered = _band(ink, line, room)[:, room:-room].mean(axis=1)
+    full = np.flatnonzero(covered > 0.7 * covered.max())
+    if covered.max() < _COVERED or np.ptp(full) > 0.2 * height:
+        return None
+    line = line + round(float(np.median(full))) - room
+    reach = full.size // 2 + 2
+    feet = np.flatnonzero(_band(ink, line - reach - 2, 0)[0, room:-room])
+    if feet.size and min(feet[0], width - 1 - feet[-1]) < 0.08 * width:
+        return None  # the foot of a 2 begins where its stroke ends
+    _erase(plane, line, reach, slice(None), pen)
+    return plane[room : room + height, room : room + width]
+
+
 def _has_four_sides(ink: NDArray[np.bool_]) -> bool:
     """A quick look at a coarse copy: does each half hold a row, or a column, that is nearly full?"""
     factor = -(-max(ink.shape) // 32)
@@ -182,8 +238,10 @@ def _without_teeth(plane: Plane, cleared: Plane, lines: NDArray[np.bool_], least
     if mass[digit] < 0.3 * masses.max():
         return cleared
     start, end = rest.boxes()
+    room = 0.25 * (last[digit] - first[digit]).max()
+    elsewhere = (start[:, 1] < first[digit, 1] - room) | (end[:, 1] > last[digit, 1] + room)
     beside = (end[:, 1] <= first[digit, 1]) | (start[:, 1] >= last[digit, 1])
-    return np.where(rest.mask(beside), 0, cleared)
+    return np.where(rest.mask(elsewhere | beside), 0, cleared)
 
 
 class _Lines(NamedTuple):
@@ -245,6 +303,8 @@ def _find_lines(plane: Plane, least: float, most: float) -> _Lines | None:
             continue
         pieces = [np.median(piece, axis=1) for piece in np.array_split(band, _STRIPS // 2, axis=1)]
         local = np.minimum(np.stack(pieces), 1.25 * whole.max())
+        wider = np.pad(local, ((0, 0), (1, 1)))  # a line may lie a row off
+        local = np.maximum(np.maximum(wider[:, :-2], wider[:, 2:]), local)
         columns = (np.arange(_STRIPS // 2) + 0.5) * width / (_STRIPS // 2)
         for row in range(last - first):
             level[first + row] = np.maximum(np.interp(np.arange(width), columns, local[:, row]), 1e-6)
@@ -327,29 +387,43 @@ def _without_desk(plane: Plane) -> Plane:
 
 
 def cut_to_ink(brightness: Plane) -> Plane | None:
-    """Subtract the background if thin ink reaches all four sides, else None."""
+    """Subtract the background of a picture that was cut to its ink, (H, W), or None if it was not.
+
+    Then thin ink reaches all four sides. What does so with something inside is a frame or a form.
+    """
     ordered = np.sort(brightness, axis=None)
     low, high = ordered[brightness.size // 50], ordered[-1 - brightness.size // 50]
-    height, width = brightness.shape
-    for ink in (brightness < (low + high) / 2, brightness > (low + high) / 2):
+    sides = np.array(brightness.shape)
+    margin = 1 + 0.04 * sides.min()
+    dark = brightness < (low + high) / 2
+    found = []
+    for ink in (dark, ~dark):
         parts = connected_components(ink)
         if not parts.size:
             continue
         area = parts.sums(ink.astype(np.float32))
-        largest = int(np.argmax(area))
-        first, last = parts.boxes()
-        margin = 1 + 0.04 * min(height, width)
-        if (first[largest] > margin).any() or (last[largest] + margin < [height - 1, width - 1]).any():
+        large = area > 0.08 * area.max()
+        first, last = (corner[large] for corner in parts.boxes())
+        reaches = (first <= margin) & (last + margin >= sides - 1)
+        joined = (first.min(axis=0) <= margin) & (last.max(axis=0) + margin >= sides - 1)
+        if not joined.all() or enclosing(first, last).any():
             continue
-        edge = share(border(parts.mask(np.arange(parts.size) == largest)))
-        narrow = max(height, width) > 2 * min(height, width)
-        thick = _slide(ink.astype(np.float32), round(0.17 * min(ink.shape)), np.minimum).any()
-        if narrow or (edge < 0.5 and area[largest] < 0.7 * brightness.size and not thick):
-            return brightness - float(np.median(brightness[~ink]))
-    if max(height, width) < 64:
-        dark = brightness < (low + high) / 2
+        thick = _slide(ink.astype(np.float32), round(0.17 * sides.min()), np.minimum).any()
+        if sides.max() < _SMALL or sides.max() > 2 * sides.min() or not (thick or share(border(ink)) > 0.5):
+            found.append((not reaches.all(axis=1).any(), share(ink), ink))
+    if found:
+        _, _, ink = min(found, key=lambda one: one[:2])
+        return brightness - float(np.median(brightness[~ink]))
+    if sides.max() < _SMALL:
         return brightness - float(np.median(brightness[dark if share(dark) > 0.5 else ~dark]))
     return None
+
+
+def enclosing(first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Which parts, of boxes (P, 2) and (P, 2), have another inside that may be a digit, (P,)."""
+    height = (last - first + 1)[:, 0]
+    inside = (first[None] > first[:, None]).all(axis=2) & (last[None] < last[:, None]).all(axis=2)
+    return np.asarray((inside & (height[None] > 0.25 * height[:, None])).any(axis=1))
 
 
 def _box_mean(plane: Plane, reach: int) -> Plane:

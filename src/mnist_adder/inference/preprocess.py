@@ -44,7 +44,7 @@ _MIN_INK_SIDE = 5  # a digit of fewer pixels cannot be told from a speck
 _MIN_PART, _NEAR = 0.03, 0.5  # a part with less ink, beside the largest, or further away, is a speck
 _MIN_CLOSE_PART, _CLOSE = 0.008, 0.15  # unless it lies this close; distances in sides of the largest
 _MIN_DIGIT = 0.3  # a part of less ink, beside the largest, is no other digit
-_MIN_FRAMED, _MIN_ENCLOSED = 0.05, 0.25
+_MIN_FRAMED = 0.05
 _STROKE_SIDE = 100  # strokes are widened and thinned at this resolution, five times the box's
 
 
@@ -94,12 +94,16 @@ class _Signal(NamedTuple):
 def _subtract_background(brightness: Plane) -> _Signal:
     """Subtract the background, find out on which side of it the ink is, and measure ink and noise."""
     background, tidy = _background(brightness)
-    pale = False
     plane = brightness - background
-    if not tidy and share(np.abs(paper.border(plane)) > 0.06) > 0.08:
+    pale = False
+    if not tidy:
+        edge = np.abs(paper.border(plane))
+        tidy = not (edge > max(0.06, 6 * float(median(np.abs(np.diff(edge)))))).any()
+    if not tidy:
         cut = paper.cut_to_ink(brightness)
-        plane = paper.even_out(brightness) if cut is None else cut
         pale = cut is not None
+        if share(edge > 0.06) > 0.08:
+            plane = paper.even_out(brightness) if cut is None else cut
     odd = 8 + plane.size // 10_000  # a few odd pixels do not count
     ordered = np.sort(plane, axis=None)
     low, high = float(ordered[odd]), float(ordered[-1 - odd])
@@ -160,10 +164,10 @@ def _cut_out_digit(signal: _Signal) -> tuple[Plane, bool]:
     floor = max(min(5 * noise, 0.5 * level), 0.25 * detail * level, 0.002)
     mask = strong | (plane > floor)
     kept, several = _digit_parts(mask, strong, plane)
-    if max(plane.shape) > 64 and _boxed(kept):
+    if max(plane.shape) > 64:
         inner = bounds(kept)
         where = np.s_[inner[0] : inner[1], inner[2] : inner[3]]
-        without = paper.remove_frame(np.where(kept, plane, 0)[where], level)
+        without = _without_frame(np.where(kept, plane, 0)[where], kept[where], level)
         if without is not None:
             plane = np.zeros_like(plane)
             plane[where] = without
@@ -207,23 +211,22 @@ def _digit_parts(
     return parts.mask((near | close) & (~cut | cut[digit])), bool((beside & large & ~cut).any())
 
 
-def _boxed(mask: NDArray[np.bool_]) -> bool:
-    """Whether most rows that have any ink reach from the left to the right of it: as a frame's do."""
-    top, bottom, left, right = bounds(mask)
-    ink = mask[top:bottom, left:right]
-    width = right - left
-    extent = width - ink.argmax(axis=1) - ink[:, ::-1].argmax(axis=1)
-    return bool(share(extent > 0.65 * width) > 0.75)
+def _without_frame(plane: Plane, mask, pen: float) -> Plane | None:
+    extent = mask.shape[1] - mask.argmax(axis=1) - mask[:, ::-1].argmax(axis=1)
+    if share(extent > 0.65 * mask.shape[1]) > 0.75:
+        for remove in paper.remove_frame, paper.remove_ring:
+            without = remove(plane, pen)
+            if without is not None:
+                return without
+    return paper.remove_underline(plane, pen)
 
 
 def _added(first: NDArray[np.intp], last: NDArray[np.intp], mass) -> NDArray[np.bool_]:
     """Which parts are no digit: those drawn around another, and flat ones below another, (P,)."""
     height, width = (last - first + 1).T
-    taller = height[None, :] > _MIN_ENCLOSED * height[:, None]
-    inside = (first[None] > first[:, None]).all(axis=2) & (last[None] < last[:, None]).all(axis=2)
     below = (first[:, None, 0] > last[None, :, 0] - 0.1 * height[None, :]) & (first[:, None, 1] < last[None, :, 1]) & (last[:, None, 1] > first[None, :, 1])
     flat = (width > 3.5 * height)[:, None] & (height[None, :] > 2 * height[:, None]) & (width[:, None] > 0.5 * width[None])
-    return np.asarray(((inside & taller) | (below & flat)).any(axis=1))
+    return paper.enclosing(first, last) | (below & flat).any(axis=1)
 
 
 def _set_stroke_width(ink: Plane) -> Plane:
