@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_adder.errors import PictureError
-from mnist_adder.inference import paper
+from mnist_adder.inference import lines, paper
 from mnist_adder.inference.morphology import (
+    border,
     bounds,
     connected_components,
     crop,
@@ -44,7 +45,8 @@ _MIN_INK_SIDE = 5  # a digit of fewer pixels cannot be told from a speck
 _MIN_PART, _NEAR = 0.03, 0.5  # a part with less ink, beside the largest, or further away, is a speck
 _MIN_CLOSE_PART, _CLOSE = 0.008, 0.15  # unless it lies this close; distances in sides of the largest
 _MIN_DIGIT = 0.3  # a part of less ink, beside the largest, is no other digit
-_MIN_FRAMED = 0.05
+_MIN_FRAMED = 0.05  # a part with less ink, beside the largest, is not what a frame is drawn around
+_FLAT = 0.29  # height of an underline, beside its width
 _STROKE_SIDE = 100  # strokes are widened and thinned at this resolution, five times the box's
 
 
@@ -93,27 +95,22 @@ class _Signal(NamedTuple):
 
 def _subtract_background(brightness: Plane) -> _Signal:
     """Subtract the background, find out on which side of it the ink is, and measure ink and noise."""
-    background, tidy = _background(brightness)
+    background, clean = _background(brightness)
     plane = brightness - background
-    pale = False
-    if not tidy:
-        edge = np.abs(paper.border(plane))
-        tidy = not (edge > max(0.06, 6 * float(median(np.abs(np.diff(edge)))))).any()
-    if not tidy:
-        cut = paper.cut_to_ink(brightness)
-        pale = cut is not None
-        if share(edge > 0.06) > 0.08:
-            plane = paper.even_out(brightness) if cut is None else cut
+    cut = False
+    if not clean and paper.border_is_odd(plane):
+        plane, cut = paper.subtract_background(brightness, plane)
+    else:
+        clean = True
     odd = 8 + plane.size // 10_000  # a few odd pixels do not count
     ordered = np.sort(plane, axis=None)
     low, high = float(ordered[odd]), float(ordered[-1 - odd])
     far = 0.3 * max(-low, high)
     if np.square(plane[plane < -far]).sum() > np.square(plane[plane > far]).sum():
         plane, high = -plane, -low
-    if not tidy and not (pale and max(plane.shape) < 64):
-        plane = paper.remove_ruling(plane, pale=pale)
-        ordered = np.sort(plane, axis=None)
-        high = float(ordered[-1 - odd])
+    if not clean:
+        plane = lines.remove_ruling(plane, cut=cut)
+        high = float(np.sort(plane, axis=None)[-1 - odd])
     background = np.abs(plane[~dilate_mask(plane > 0.4 * high, 2)])  # without the blurred edges of the ink
     rank = int(0.95 * background.size)  # not the median: JPEG leaves much of it even and the rest rippled
     noise = float(np.sort(background)[rank]) / 1.96 if background.size else 0.0
@@ -126,12 +123,15 @@ def _subtract_background(brightness: Plane) -> _Signal:
 
 
 def _background(brightness: Plane) -> tuple[Plane, bool]:
-    """The brightness without ink, (H, W) or a single value: even, or a fitted surface of second degree."""
-    ring = np.concatenate([brightness[0], brightness[-1], brightness[1:-1, 0], brightness[1:-1, -1]])
-    even = median(ring)
-    tidy = share(np.abs(ring - even) < 0.01)
-    if tidy > 0.75 and share(np.abs(brightness - even) < 0.01) > 0.25:
-        return np.full((1, 1), even, dtype=np.float32), tidy == 1
+    """The brightness without ink, (H, W) or a single value: even, or a fitted surface of second degree.
+
+    The bool tells whether all of the border has that value, so that nothing needs to be looked for there.
+    """
+    ring = border(brightness)
+    clean = bool((ring == ring[0]).all())
+    even = ring[0] if clean else median(ring)
+    if (clean or share(np.abs(ring - even) < 0.01) > 0.75) and share(np.abs(brightness - even) < 0.01) > 0.25:
+        return np.full((1, 1), even, dtype=np.float32), clean
     y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in brightness.shape)
     y, x, step = y[:, None], x[None, :], -(-max(brightness.shape) // 64)
     ys, xs, values = y[::step], x[:, ::step], brightness[::step, ::step].ravel()
@@ -162,23 +162,26 @@ def _cut_out_digit(signal: _Signal) -> tuple[Plane, bool]:
     top, bottom, left, right = bounds(strong)
     detail = max(0.0, 1 - 24 / max(bottom - top, right - left))
     floor = max(min(5 * noise, 0.5 * level), 0.25 * detail * level, 0.002)
-    mask = strong | (plane > floor)
-    kept, several = _digit_parts(mask, strong, plane)
-    if max(plane.shape) > 64:
-        inner = bounds(kept)
-        where = np.s_[inner[0] : inner[1], inner[2] : inner[3]]
-        without = _without_frame(np.where(kept, plane, 0)[where], kept[where], level)
-        if without is not None:
-            plane = np.zeros_like(plane)
-            plane[where] = without
-            strong = plane > max(0.5 * level, 3 * noise)
-            kept, several = _digit_parts(strong | (plane > floor), strong, plane)
-    ink = crop(np.where(kept, plane, 0), kept)
+    kept, several = _digit_parts(strong | (plane > floor), strong, plane)
+    ink = _cut(plane, kept)
+    if max(plane.shape) > lines.SMALL:
+        alone = lines.remove_attached(ink, level)
+        if alone is not None:
+            alone = pad(alone, 1, 1)
+            strong = alone > max(0.5 * level, 3 * noise)
+            ink = _cut(alone, _digit_parts(strong | (alone > floor), strong, alone)[0])
     if max(ink.shape) < _MIN_INK_SIDE:
-        raise PictureError(f"the ink is {ink.shape[1]} x {ink.shape[0]} pixels; write larger or cut closer")
+        closer = " or cut closer" if max(plane.shape) > 2 * _MIN_INK_SIDE else ""
+        raise PictureError(f"the ink is {ink.shape[1]} x {ink.shape[0]} pixels; write larger{closer}")
     full = (1 - detail) * float(ink.max()) + detail * level
     margin = 0.2 * detail
     return np.asarray(((ink / full - margin) / (1 - 2 * margin)).clip(0, 1), dtype=np.float32), several
+
+
+def _cut(plane: Plane, mask: NDArray[np.bool_]) -> Plane:
+    """The smallest part of a plane that has all of a mask, 0 where the mask is not."""
+    top, bottom, left, right = bounds(mask)
+    return np.where(mask[top:bottom, left:right], plane[top:bottom, left:right], np.float32(0))
 
 
 def _digit_parts(
@@ -196,10 +199,9 @@ def _digit_parts(
     first, last = parts.boxes()
     height, width = mask.shape
     cut = np.any((first <= 0) | (last >= [height - 1, width - 1]), axis=1)
-    large = np.flatnonzero(mass > _MIN_FRAMED * mass.max())
+    large = (mass > _MIN_FRAMED * mass.max()).nonzero()[0]
     if large.size > 1:
-        added = large[_added(first[large], last[large], mass[large])]
-        mass[added] = 0
+        mass[large[_drawn_around(first[large], last[large])]] = 0
     digit = int(np.argmax(np.where(cut, 0.1 * mass, mass)))
     side = (last - first)[digit].max() + 1
     gap = np.maximum(first - last[digit], first[digit] - last).max(axis=1) / side
@@ -211,22 +213,14 @@ def _digit_parts(
     return parts.mask((near | close) & (~cut | cut[digit])), bool((beside & large & ~cut).any())
 
 
-def _without_frame(plane: Plane, mask, pen: float) -> Plane | None:
-    extent = mask.shape[1] - mask.argmax(axis=1) - mask[:, ::-1].argmax(axis=1)
-    if share(extent > 0.65 * mask.shape[1]) > 0.75:
-        for remove in paper.remove_frame, paper.remove_ring:
-            without = remove(plane, pen)
-            if without is not None:
-                return without
-    return paper.remove_underline(plane, pen)
-
-
-def _added(first: NDArray[np.intp], last: NDArray[np.intp], mass) -> NDArray[np.bool_]:
-    """Which parts are no digit: those drawn around another, and flat ones below another, (P,)."""
+def _drawn_around(first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Which parts, of boxes (P, 2) and (P, 2), are rings and frames around another, or lines below one, (P,)."""
     height, width = (last - first + 1).T
-    below = (first[:, None, 0] > last[None, :, 0] - 0.1 * height[None, :]) & (first[:, None, 1] < last[None, :, 1]) & (last[:, None, 1] > first[None, :, 1])
-    flat = (width > 3.5 * height)[:, None] & (height[None, :] > 2 * height[:, None]) & (width[:, None] > 0.5 * width[None])
-    return paper.enclosing(first, last) | (below & flat).any(axis=1)
+    below = first[:, None, 0] > (last[:, 0] - 0.1 * height)[None]
+    overlap = (first[:, None, 1] < last[None, :, 1]) & (last[:, None, 1] > first[None, :, 1])
+    flat = (height < _FLAT * width)[:, None] & (2 * height[:, None] < height[None])
+    long = width[:, None] > 0.5 * width[None]
+    return lines.enclosing(first, last) | (below & overlap & flat & long).any(axis=1)
 
 
 def _set_stroke_width(ink: Plane) -> Plane:
