@@ -29,6 +29,7 @@ _BEND = 3  # how many pixels one strip may lie off the last
 _MIN_FREE = 0.3  # ink that no line touches is the digit, if it has this share of the most ink that one does
 _MIN_ENCLOSED = 0.25  # height of what a frame is drawn around, beside the frame
 _COVERED = 0.85  # how much of a side of a box is there
+_THICKEST = 0.12  # the line of a box, beside its shorter side, and of a ring, beside its radius
 _OVERHANG = 0.12  # how far an underline sticks out on both sides, in heights of digit and line
 
 _T = TypeVar("_T", np.float32, np.bool_)
@@ -200,8 +201,12 @@ def remove_attached(ink: Plane, pen: float) -> Plane | None:
     """
     mask = ink[::2] > 0  # half the rows are enough for a look
     width = ink.shape[1]
-    extent = width - mask.argmax(axis=1) - mask[:, ::-1].argmax(axis=1)
+    start = mask.argmax(axis=1)
+    extent = width - start - mask[:, ::-1].argmax(axis=1)
     if share(extent > 0.65 * width) > 0.75:  # most rows reach from one side to the other, as a frame's do
+        end = (~mask & (np.arange(width) > start[:, None])).argmax(axis=1)
+        if median((end - start)[len(mask) // 4 : -len(mask) // 4].astype(np.float32)) > _THICKEST * width:
+            return None  # a zero's stroke
         box = _without_box(ink, pen)
         return _without_ring(ink, pen) if box is None else box
     upper = mask[: len(mask) * 7 // 10].any(axis=0)
@@ -232,8 +237,8 @@ def _without_box(plane: Plane, pen: float) -> Plane | None:
     if any(side is None for side in sides):
         return None
     reach = min(side[1] for side in sides if side) // 2 + 2  # of the thinnest: the digit may lie along others
-    if 2 * reach > 0.25 * min(bottom - top, right - left):
-        return None
+    if reach - 2 > _THICKEST / 2 * min(bottom - top, right - left):
+        return None  # thick strokes of a zero
     for source, side, extent in zip((plane, plane, plane.T, plane.T), sides, extents, strict=True):
         if side:
             _erase(source, side[0], reach, slice(max(0, extent.start - reach), extent.stop + reach), pen)
@@ -244,13 +249,14 @@ def _without_box(plane: Plane, pen: float) -> Plane | None:
 
 
 def _has_four_sides(ink: NDArray[np.bool_]) -> bool:
-    """A quick look at a coarse copy: has each half a row, and a column, that is nearly full?"""
+    """A quick look at a coarse copy: has each outer third a row, or a column, that is nearly full?"""
     small = _coarse(ink, -(-max(ink.shape) // 32))
     if min(small.shape) < 6:
         return False
     for rows in (small, small.T):
         full = (rows[2:] | rows[1:-1] | rows[:-2]).mean(axis=1)
-        if min(full[: len(full) // 2].max(), full[len(full) // 2 :].max()) < 0.72:
+        third = len(full) // 3
+        if min(full[:third].max(), full[-third:].max()) < 0.75:
             return False
     return True
 
@@ -318,15 +324,17 @@ def _without_ring(plane: Plane, pen: float) -> Plane | None:
         return None
     gap = (~seen & (np.arange(101) > outer[:, None])).argmax(axis=1)
     thickness = int(np.quantile(gap - outer, 0.4))  # where no digit touches it
+    if thickness > 100 * _THICKEST:
+        return None  # the stroke of a zero
     smooth = np.median([np.roll(outer, by) for by in range(-4, 5)], axis=0)
     v, u = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     direction = (np.arctan2(v, u) * 90 / np.pi).round().astype(int) % 180
     left = np.where(np.hypot(v, u) < 1 - (smooth[direction] + thickness + 3) / 100, plane, np.float32(0))
     rows, columns = np.nonzero(left > 0.4 * pen)
-    if rows.size < 10 or np.ptp(rows) < _MIN_ENCLOSED * height:
+    if rows.size < 10 or np.ptp(rows) < 0.4 * height:
         return None
     least, most = np.linalg.eigvalsh(np.cov(rows, columns))
-    return left if least > 0.03 * most else None  # a bar across it: many a zero has one
+    return left if least > 0.06 * most else None  # a bar across it: many a zero has one
 
 
 def _without_underline(plane: Plane, pen: float) -> Plane | None:
