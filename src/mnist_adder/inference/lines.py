@@ -30,7 +30,7 @@ _MIN_FREE = 0.3  # ink that no line touches is the digit, if it has this share o
 _MIN_ENCLOSED = 0.25  # height of what a frame is drawn around, beside the frame
 _COVERED = 0.85  # how much of a side of a box is there
 _THICKEST = 0.12  # the line of a box, beside its shorter side, and of a ring, beside its radius
-_OVERHANG = 0.12  # how far an underline sticks out on both sides, in heights of digit and line
+_OVERHANG = 0.2  # how far an underline sticks out on both sides, in heights of digit and line
 
 _T = TypeVar("_T", np.float32, np.bool_)
 
@@ -42,7 +42,7 @@ def remove_ruling(plane: Plane, *, cut: bool) -> Plane:
         plane: (H, W), near 0 on the background and positive on ink and lines.
         cut: the picture was cut to the digit, whose strokes may span it too: only paler lines are removed.
     """
-    if cut and max(plane.shape) < SMALL:
+    if max(plane.shape) < SMALL or min(plane.shape) < SMALL // 4:
         return plane
     noise = 1.4826 * float(np.median(np.abs(plane)))
     peak = float(np.partition(plane, -9, axis=None)[-9])
@@ -101,7 +101,7 @@ def _slopes(width: int) -> NDArray[np.intp]:
 
 
 def _find_ruling(plane: Plane, least: float, most: float) -> _Ruling | None:
-    """The lines along the rows of a plane that span it and are stronger than ``least`` and paler than ``most``."""
+    """The lines along the rows of a plane that span it, stronger than ``least`` and paler than ``most``."""
     height, width = plane.shape
     shifts = _common_slope(plane > least)
     shifts = shifts + _bend(_shift(plane.clip(0, 4 * least), shifts))
@@ -183,7 +183,7 @@ def _without_teeth(plane: Plane, cleared: Plane, lines: NDArray[np.bool_], least
 
 
 def enclosing(first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Which parts have another inside that may be a digit, (P,), by their first and last pixels, (P, 2) each."""
+    """Which parts have another inside that may be a digit, (P,), by corners of their boxes, (P, 2) each."""
     height = (last - first + 1)[:, 0]
     inside = (first[None] > first[:, None]).all(axis=2) & (last[None] < last[:, None]).all(axis=2)
     return np.asarray((inside & (height[None] > _MIN_ENCLOSED * height[:, None])).any(axis=1))
@@ -204,8 +204,9 @@ def remove_attached(ink: Plane, pen: float) -> Plane | None:
     start = mask.argmax(axis=1)
     extent = width - start - mask[:, ::-1].argmax(axis=1)
     if share(extent > 0.65 * width) > 0.75:  # most rows reach from one side to the other, as a frame's do
+        middle = slice(len(mask) // 4, len(mask) * 3 // 4 + 1)
         end = (~mask & (np.arange(width) > start[:, None])).argmax(axis=1)
-        if median((end - start)[len(mask) // 4 : -len(mask) // 4].astype(np.float32)) > _THICKEST * width:
+        if np.median((end - start)[middle]) > _THICKEST * width:
             return None  # a zero's stroke
         box = _without_box(ink, pen)
         return _without_ring(ink, pen) if box is None else box

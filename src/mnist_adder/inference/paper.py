@@ -55,7 +55,7 @@ def _cut_to_ink(brightness: Plane) -> Plane | None:
     found = []
     for ink in (dark, ~dark):
         parts = connected_components(ink)
-        if not parts.size:
+        if not parts.size or ink.all():
             continue
         area = parts.sums(ink.astype(np.float32))
         first, last = (corner[area > 0.08 * area.max()] for corner in parts.boxes())
@@ -92,7 +92,7 @@ def _even_out(brightness: Plane) -> Plane:
     if _energy(smooth - _opening(smooth, thin)) > 3 * _energy(-_opening(-smooth, thin) - smooth):
         return _without_strips(brightness - _opening(smooth, wide))  # chalk
     sheet = -_opening(-smooth, wide)
-    light = np.maximum(sheet, 0.3 * sheet.max()) / float(np.median(sheet))
+    light = np.maximum(sheet / max(float(sheet.max()), 1e-3), 0.3)
     return -_without_strips((sheet - brightness) / light)
 
 

@@ -214,7 +214,7 @@ def _digit_parts(
 
 
 def _drawn_around(first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Which parts, of boxes (P, 2) and (P, 2), are rings and frames around another, or lines below one, (P,)."""
+    """Which parts, of boxes (P, 2) and (P, 2), are frames around another, or lines below one, (P,)."""
     height, width = (last - first + 1).T
     below = first[:, None, 0] > (last[:, 0] - 0.1 * height)[None]
     overlap = (first[:, None, 1] < last[None, :, 1]) & (last[:, None, 1] > first[None, :, 1])
