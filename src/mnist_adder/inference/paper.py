@@ -89,9 +89,11 @@ def _even_out(brightness: Plane) -> Plane:
     """
     smooth = _smooth(brightness)
     thin, wide = (max(2, round(width * min(brightness.shape))) for width in (_THIN, _WIDE))
-    if _energy(smooth - _opening(smooth, thin)) > 3 * _energy(-_opening(-smooth, thin) - smooth):
-        return _without_strips(brightness - _opening(smooth, wide))  # chalk
     sheet = -_opening(-smooth, wide)
+    if _energy(smooth - _opening(smooth, thin)) > 3 * _energy(-_opening(-smooth, thin) - smooth):
+        board = _opening(smooth, wide)  # between bold strokes paper is as narrow as chalk, but has less of it
+        if _energy(smooth - board) > _energy(sheet - smooth):
+            return _without_strips(brightness - board)
     light = np.maximum(sheet / max(float(sheet.max()), 1e-3), 0.3)
     return -_without_strips((sheet - brightness) / light)
 
