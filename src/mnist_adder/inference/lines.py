@@ -26,7 +26,7 @@ _SEARCH_SIDE = 160  # the slope of ruling is looked for in a copy of at most so 
 _SPANS = 0.55  # how much of the picture ruling covers if it reaches a side
 _STRIPS = 8  # pieces in which ruling is followed where paper bends
 _BEND = 3  # how many pixels one strip may lie off the last
-_MIN_FREE = 0.3  # ink that no line touches is the digit, if it has this share of the most ink that one does
+_MIN_FREE = 0.8  # ink that no line touches is the digit, if it has this share of the most ink that one does
 _MIN_ENCLOSED = 0.25  # height of what a frame is drawn around, beside the frame
 _COVERED = 0.85  # how much of a side of a box is there
 _THICKEST = 0.12  # the line of a box, beside its shorter side, and of a ring, beside its radius
@@ -201,12 +201,10 @@ def remove_attached(ink: Plane, pen: float) -> Plane | None:
     """
     mask = ink[::2] > 0  # half the rows are enough for a look
     width = ink.shape[1]
-    start = mask.argmax(axis=1)
-    extent = width - start - mask[:, ::-1].argmax(axis=1)
+    extent = width - mask.argmax(axis=1) - mask[:, ::-1].argmax(axis=1)
     if share(extent > 0.65 * width) > 0.75:  # most rows reach from one side to the other, as a frame's do
-        middle = slice(len(mask) // 4, len(mask) * 3 // 4 + 1)
-        end = (~mask & (np.arange(width) > start[:, None])).argmax(axis=1)
-        if np.median((end - start)[middle]) > _THICKEST * width:
+        middle = mask[len(mask) // 4 : len(mask) * 3 // 4 + 1]
+        if min(_first_stroke(middle), _first_stroke(middle[:, ::-1])) > _THICKEST * width:
             return None  # a zero's stroke
         box = _without_box(ink, pen)
         return _without_ring(ink, pen) if box is None else box
@@ -214,6 +212,13 @@ def remove_attached(ink: Plane, pen: float) -> Plane | None:
     if min(int(upper.argmax()), int(upper[::-1].argmax())) > _OVERHANG * len(ink):
         return _without_underline(ink, pen)
     return None
+
+
+def _first_stroke(mask: NDArray[np.bool_]) -> float:
+    """How thick the first stroke from the left is in most rows of a mask, in pixels."""
+    start = mask.argmax(axis=1)
+    end = (~mask & (np.arange(mask.shape[1]) > start[:, None])).argmax(axis=1)
+    return float(np.median(end - start))
 
 
 def _without_box(plane: Plane, pen: float) -> Plane | None:

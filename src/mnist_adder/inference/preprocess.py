@@ -91,6 +91,7 @@ class _Signal(NamedTuple):
     plane: Plane  # (H, W), near 0 on the background and positive on ink
     noise: float  # its standard deviation on the background
     peak: float  # how far the strongest ink stands out
+    cut: bool  # whether the picture was cut to its ink, so that the digit touches its edges
 
 
 def _subtract_background(brightness: Plane) -> _Signal:
@@ -119,7 +120,7 @@ def _subtract_background(brightness: Plane) -> _Signal:
             "the picture is blank or too pale, nothing stands out from its background; "
             "write with a darker pen or photograph it in better light"
         )
-    return _Signal(plane, noise, high)
+    return _Signal(plane, noise, high, cut)
 
 
 def _background(brightness: Plane) -> tuple[Plane, bool]:
@@ -156,20 +157,20 @@ def _cut_out_digit(signal: _Signal) -> tuple[Plane, bool]:
     Ink counts where it stands out of the noise and is connected with strong ink. The finer the picture,
     the more of the faint ink is blur: values are then drawn apart. At MNIST's own size none is changed.
     """
-    plane, noise, peak = signal
+    plane, noise, peak, cut = signal
     level = float(median(plane[plane > 0.4 * peak]))
     strong = plane > max(0.5 * level, 3 * noise)
     top, bottom, left, right = bounds(strong)
     detail = max(0.0, 1 - 24 / max(bottom - top, right - left))
     floor = max(min(5 * noise, 0.5 * level), 0.25 * detail * level, 0.002)
-    kept, several = _digit_parts(strong | (plane > floor), strong, plane)
+    kept, several = _digit_parts(strong | (plane > floor), strong, plane, cut)
     ink = _cut(plane, kept)
     if max(plane.shape) > lines.SMALL:
         alone = lines.remove_attached(ink, level)
         if alone is not None:
             alone = pad(alone, 1, 1)
             strong = alone > max(0.5 * level, 3 * noise)
-            ink = _cut(alone, _digit_parts(strong | (alone > floor), strong, alone)[0])
+            ink = _cut(alone, _digit_parts(strong | (alone > floor), strong, alone, False)[0])
     if max(ink.shape) < _MIN_INK_SIDE:
         closer = " or cut closer" if max(plane.shape) > 2 * _MIN_INK_SIDE else ""
         raise PictureError(f"the ink is {ink.shape[1]} x {ink.shape[0]} pixels; write larger{closer}")
@@ -185,10 +186,11 @@ def _cut(plane: Plane, mask: NDArray[np.bool_]) -> Plane:
 
 
 def _digit_parts(
-    mask: NDArray[np.bool_], strong: NDArray[np.bool_], plane: Plane
+    mask: NDArray[np.bool_], strong: NDArray[np.bool_], plane: Plane, cut: bool
 ) -> tuple[NDArray[np.bool_], bool]:
-    """Of the connected parts of ``mask`` keep the digit's, dropping specks and what the edge cuts off.
+    """Of the connected parts of ``mask`` keep the digit's, dropping specks.
 
+    What the edge cuts off goes unless the picture was ``cut`` to its ink. Frames around other parts go too.
     The part with the most strong ink is the digit; others near it with enough are, as the bar of a broken 5.
     The bool tells whether one of the others is as large as a digit and stands left or right of it.
     """
@@ -198,11 +200,11 @@ def _digit_parts(
     mass = parts.sums(np.where(strong, plane, 0))
     first, last = parts.boxes()
     height, width = mask.shape
-    cut = np.any((first <= 0) | (last >= [height - 1, width - 1]), axis=1)
+    edge = np.any((first <= 0) | (last >= [height - 1, width - 1]), axis=1) & (not cut)
     large = (mass > _MIN_FRAMED * mass.max()).nonzero()[0]
     if large.size > 1:
         mass[large[_drawn_around(first[large], last[large])]] = 0
-    digit = int(np.argmax(np.where(cut, 0.1 * mass, mass)))
+    digit = int(np.argmax(np.where(edge, 0.1 * mass, mass)))
     side = (last - first)[digit].max() + 1
     gap = np.maximum(first - last[digit], first[digit] - last).max(axis=1) / side
     near = (mass > _MIN_PART * mass[digit]) & (gap < _NEAR)
@@ -210,7 +212,7 @@ def _digit_parts(
     height = last[:, 0] - first[:, 0]
     beside = (first[:, 1] > last[digit, 1]) | (last[:, 1] < first[digit, 1])
     large = (mass > _MIN_DIGIT * mass[digit]) & (height > 0.5 * height[digit])
-    return parts.mask((near | close) & (~cut | cut[digit])), bool((beside & large & ~cut).any())
+    return parts.mask((near | close) & (~edge | edge[digit])), bool((beside & large & ~edge).any())
 
 
 def _drawn_around(first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.bool_]:
