@@ -110,7 +110,7 @@ def _find_ruling(plane: Plane, least: float, most: float) -> _Ruling | None:
     ends, near = max(4, width // 12), dilate_mask(there, 2)
     reaches = np.maximum(near[:, :ends].mean(axis=1), near[:, -ends:].mean(axis=1)) > 0.5
     covered = there.mean(axis=1)
-    spans = (covered > 0.9) | ((covered > _SPANS) & reaches)
+    spans = np.asarray((covered > 0.9) | ((covered > _SPANS) & reaches))
     edges = np.flatnonzero(np.diff(spans, prepend=False, append=False)).reshape(-1, 2)
     level, bands = np.zeros_like(plane), []
     for first, last in edges.tolist():
@@ -180,6 +180,11 @@ def _without_teeth(plane: Plane, cleared: Plane, lines: NDArray[np.bool_], least
     around = (start[:, 1] < first[1] - room) | (end[:, 1] > last[1] + room)
     beside = (end[:, 1] <= first[1]) | (start[:, 1] >= last[1])
     return np.where(rest.mask(around | beside), np.float32(0), cleared)
+
+
+def largest(mass: NDArray[np.float64], share_of_most: float) -> NDArray[np.intp]:
+    """Which parts have a share of the most ink, of (P,), at most 20: noise has thousands."""
+    return np.asarray([part for part in np.argsort(-mass)[:20] if mass[part] > share_of_most * mass.max()])
 
 
 def enclosing(first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_adder.inference.lines import SMALL, enclosing
+from mnist_adder.inference.lines import SMALL, enclosing, largest
 from mnist_adder.inference.morphology import border, connected_components, dilate_mask, median, share
 from mnist_adder.inference.picture import Plane
 
@@ -37,7 +37,7 @@ def subtract_background(brightness: Plane, plane: Plane) -> tuple[Plane, bool]:
         picture was cut to its ink.
     """
     cut = _cut_to_ink(brightness)
-    if share(np.abs(border(plane)) < _OFF) < 1 - _UNEVEN:
+    if share(np.asarray(np.abs(border(plane)) < _OFF)) < 1 - _UNEVEN:
         plane = _even_out(brightness) if cut is None else cut
     return plane, cut is not None
 
@@ -58,18 +58,18 @@ def _cut_to_ink(brightness: Plane) -> Plane | None:
         if not parts.size or ink.all():
             continue
         area = parts.sums(ink.astype(np.float32))
-        first, last = (corner[area > 0.08 * area.max()] for corner in parts.boxes())
+        large = largest(area, 0.08)
+        first, last = (corner[large] for corner in parts.boxes())
         reaches = ((first <= margin) & (last + margin >= sides - 1)).all(axis=1).any()
         together = (first.min(axis=0) <= margin) & (last.max(axis=0) + margin >= sides - 1)
         if not together.all() or enclosing(first, last).any():
             continue
-        exempt = max(sides) < SMALL or max(sides) > 2 * min(sides)  # neither desk nor shadow
-        if exempt or not (share(border(ink)) > 0.5 or _is_thick(ink)):
-            found.append(
-                (not reaches, share(ink), ink)
-            )  # one part is likelier ink than the corners it leaves
+        narrow = max(sides) > 2 * min(sides)  # a 1, whose stroke may fill it
+        thick = not narrow and _is_thick(ink)
+        if narrow or max(sides) < SMALL or not (thick or share(border(ink)) > 0.5):
+            found.append((thick, not reaches, share(ink), ink))  # one thin part is likelier than several
     if found:
-        _, _, ink = min(found, key=lambda one: one[:2])
+        ink = min(found, key=lambda one: one[:3])[3]
     elif max(sides) < SMALL:
         ink = dark if share(dark) < 0.5 else ~dark
     else:
@@ -78,7 +78,7 @@ def _cut_to_ink(brightness: Plane) -> Plane | None:
 
 
 def _is_thick(ink: NDArray[np.bool_]) -> bool:
-    """Whether a square of a third of the picture fits into a mask: then it is a shadow or a desk."""
+    """Whether a square of a third of the picture fits into a mask, which is too large for a stroke."""
     return bool(_slide(ink.astype(np.float32), round(0.17 * min(ink.shape)), np.minimum).any())
 
 
@@ -122,7 +122,7 @@ def _smooth(plane: Plane) -> Plane:
     """The mean of 3 x 3 pixels: noise would be taken for light."""
     padded = np.pad(plane, 1, mode="edge")
     rows = padded[:-2] + padded[1:-1] + padded[2:]
-    return (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / np.float32(9)
+    return np.asarray((rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / 9, dtype=np.float32)
 
 
 def _opening(plane: Plane, reach: int) -> Plane:

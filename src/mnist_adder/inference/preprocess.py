@@ -201,7 +201,7 @@ def _digit_parts(
     first, last = parts.boxes()
     height, width = mask.shape
     edge = np.any((first <= 0) | (last >= [height - 1, width - 1]), axis=1) & (not cut)
-    large = (mass > _MIN_FRAMED * mass.max()).nonzero()[0]
+    large = lines.largest(mass, _MIN_FRAMED)
     if large.size > 1:
         mass[large[_drawn_around(first[large], last[large])]] = 0
     digit = int(np.argmax(np.where(edge, 0.1 * mass, mass)))
@@ -222,7 +222,7 @@ def _drawn_around(first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np
     overlap = (first[:, None, 1] < last[None, :, 1]) & (last[:, None, 1] > first[None, :, 1])
     flat = (height < _FLAT * width)[:, None] & (2 * height[:, None] < height[None])
     long = width[:, None] > 0.5 * width[None]
-    return lines.enclosing(first, last) | (below & overlap & flat & long).any(axis=1)
+    return np.asarray(lines.enclosing(first, last) | (below & overlap & flat & long).any(axis=1))
 
 
 def _set_stroke_width(ink: Plane) -> Plane:
