@@ -81,14 +81,16 @@ class _Ruling(NamedTuple):
         for first, last in self.bands:
             reach = (last - first) // 2 + 1  # strokes cross at a slant
             above, below = moved[max(0, first - 2) : first].any(axis=0), moved[last : last + 2].any(axis=0)
-            bridged[first:last] = dilate_mask(above[None], reach) & dilate_mask(below[None], reach)
+            bridged[first:last] = dilate_mask(np.atleast_2d(above), reach) & dilate_mask(
+                np.atleast_2d(below), reach
+            )
         return _shift(bridged, -self.shifts)
 
 
 def _shift(plane: NDArray[_T], shifts: NDArray[np.intp]) -> NDArray[_T]:
     """Move each column of a plane up by so many rows; zeros come in."""
     rows = np.arange(len(plane))[:, None] + shifts
-    moved = plane[rows.clip(0, len(plane) - 1), np.arange(plane.shape[1])]
+    moved: NDArray[_T] = plane[rows.clip(0, len(plane) - 1), np.arange(plane.shape[1])]
     moved[(rows < 0) | (rows >= len(plane))] = 0
     return moved
 
@@ -161,7 +163,8 @@ def _bend(plane: Plane) -> NDArray[np.intp]:
             offsets[piece] = offset
             model = (model + np.roll(pieces[piece], -offset)) / 2
     middles = (np.arange(_STRIPS) + 0.5) * plane.shape[1] / _STRIPS
-    return np.round(np.interp(np.arange(plane.shape[1]), middles, offsets)).astype(int)
+    bend: NDArray[np.intp] = np.round(np.interp(np.arange(plane.shape[1]), middles, offsets)).astype(int)
+    return bend
 
 
 def _without_teeth(plane: Plane, cleared: Plane, lines: NDArray[np.bool_], least: float) -> Plane:
@@ -184,7 +187,8 @@ def _without_teeth(plane: Plane, cleared: Plane, lines: NDArray[np.bool_], least
 
 def largest(mass: NDArray[np.float64], share_of_most: float) -> NDArray[np.intp]:
     """Which parts have a share of the most ink, of (P,), at most 20: noise has thousands."""
-    return np.asarray([part for part in np.argsort(-mass)[:20] if mass[part] > share_of_most * mass.max()])
+    large = (mass > share_of_most * mass.max()).nonzero()[0]
+    return large if large.size <= 20 else large[np.argsort(-mass[large])[:20]]
 
 
 def enclosing(first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -213,7 +217,7 @@ def remove_attached(ink: Plane, pen: float) -> Plane | None:
             return None  # a zero's stroke
         box = _without_box(ink, pen)
         return _without_ring(ink, pen) if box is None else box
-    upper = mask[: len(mask) * 7 // 10].any(axis=0)
+    upper = np.asarray(mask[: len(mask) * 7 // 10].any(axis=0))
     if min(int(upper.argmax()), int(upper[::-1].argmax())) > _OVERHANG * len(ink):
         return _without_underline(ink, pen)
     return None
@@ -291,7 +295,8 @@ def _outer_line(ink: NDArray[np.bool_], *, last: bool) -> NDArray[np.intp]:
 def _band(plane: NDArray[_T], line: NDArray[np.intp], reach: int) -> NDArray[_T]:
     """The pixels within ``reach`` rows of a line, (2 reach + 1, W)."""
     rows = line + np.arange(-reach, reach + 1)[:, None]
-    return plane[rows.clip(0, len(plane) - 1), np.arange(plane.shape[1])]
+    band: NDArray[_T] = plane[rows.clip(0, len(plane) - 1), np.arange(plane.shape[1])]
+    return band
 
 
 def _middle_and_thickness(
@@ -312,7 +317,9 @@ def _erase(plane: Plane, line: NDArray[np.intp], reach: int, extent: slice, pen:
     level = float(np.median(band[reach : reach + 5].max(axis=0)))
     kept = band > max(level + _CLEARLY * (pen - level), 1.15 * level)
     kept |= (
-        ink & dilate_mask(ink[:2].any(axis=0)[None], reach) & dilate_mask(ink[-2:].any(axis=0)[None], reach)
+        ink
+        & dilate_mask(np.atleast_2d(ink[:2].any(axis=0)), reach)
+        & dilate_mask(np.atleast_2d(ink[-2:].any(axis=0)), reach)
     )
     rows = (line + np.arange(-reach, reach + 1)[:, None]).clip(0, len(plane) - 1)
     plane[rows[:, extent], np.arange(plane.shape[1])[extent]] = np.where(kept, band, 0)[2:-2]

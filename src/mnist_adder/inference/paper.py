@@ -37,7 +37,8 @@ def subtract_background(brightness: Plane, plane: Plane) -> tuple[Plane, bool]:
         picture was cut to its ink.
     """
     cut = _cut_to_ink(brightness)
-    if share(np.asarray(np.abs(border(plane)) < _OFF)) < 1 - _UNEVEN:
+    odd: NDArray[np.bool_] = np.abs(border(plane)) > _OFF
+    if share(odd) > _UNEVEN:
         plane = _even_out(brightness) if cut is None else cut
     return plane, cut is not None
 

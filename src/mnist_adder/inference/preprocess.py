@@ -46,7 +46,7 @@ _MIN_PART, _NEAR = 0.03, 0.5  # a part with less ink, beside the largest, or fur
 _MIN_CLOSE_PART, _CLOSE = 0.008, 0.15  # unless it lies this close; distances in sides of the largest
 _MIN_DIGIT = 0.3  # a part of less ink, beside the largest, is no other digit
 _MIN_FRAMED = 0.05  # a part with less ink, beside the largest, is not what a frame is drawn around
-_FLAT = 0.29  # height of an underline, beside its width
+_FLAT = 0.28  # height of an underline, beside its width
 _STROKE_SIDE = 100  # strokes are widened and thinned at this resolution, five times the box's
 
 
