@@ -142,7 +142,8 @@ def _common_slope(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
     slopes = _slopes(small.shape[1])
     rows = [_shift(small, slope).mean(axis=1) for slope in slopes]
     best = slopes[int(np.argmax([np.square(full[full > 0.4]).sum() for full in rows]))]
-    return np.round(np.linspace(best[0], best[-1], mask.shape[1]) * factor).astype(int)
+    found: NDArray[np.intp] = np.round(np.linspace(best[0], best[-1], mask.shape[1]) * factor).astype(int)
+    return found
 
 
 def _coarse(mask: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:
@@ -188,7 +189,8 @@ def _without_teeth(plane: Plane, cleared: Plane, lines: NDArray[np.bool_], least
 def largest(mass: NDArray[np.float64], share_of_most: float) -> NDArray[np.intp]:
     """Which parts have a share of the most ink, of (P,), at most 20: noise has thousands."""
     large = (mass > share_of_most * mass.max()).nonzero()[0]
-    return large if large.size <= 20 else large[np.argsort(-mass[large])[:20]]
+    found: NDArray[np.intp] = large if large.size <= 20 else large[np.argsort(-mass[large])[:20]]
+    return found
 
 
 def enclosing(first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.bool_]:

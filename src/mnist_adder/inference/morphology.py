@@ -115,7 +115,7 @@ def pad(plane: NDArray[_T], rows: int, columns: int) -> NDArray[_T]:
     return padded
 
 
-def border(plane: Plane) -> Plane:
+def border(plane: NDArray[_T]) -> NDArray[_T]:
     """The outermost pixels of a plane, all in a row."""
     return np.concatenate([plane[0], plane[-1], plane[1:-1, 0], plane[1:-1, -1]])
 
