@@ -115,6 +115,11 @@ def pad(plane: NDArray[_T], rows: int, columns: int) -> NDArray[_T]:
     return padded
 
 
+def border(plane: NDArray[_T]) -> NDArray[_T]:
+    """The outermost pixels of a plane, all in a row."""
+    return np.concatenate([plane[0], plane[-1], plane[1:-1, 0], plane[1:-1, -1]])
+
+
 def crop(plane: Plane, mask: NDArray[np.bool_]) -> Plane:
     """The smallest part of a plane that has all of a mask."""
     top, bottom, left, right = bounds(mask)

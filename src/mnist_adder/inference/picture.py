@@ -32,7 +32,7 @@ MAX_PIXELS = {"PNG": 25e6, "JPEG": 50e6, "GIF": 25e6, "BMP": 25e6, "WEBP": 16e6,
 """The largest pictures that are decoded, in at most 300 MB and a second. JPEG can be decoded at an eighth of
 its size, and telephones take photographs of 50 megapixels; WebP's decoder keeps four copies."""
 MIN_SIDE = 8
-"""The smallest height or width in which a digit can be recognised."""
+"""The smallest height or width in which a digit can be recognised; a 1 cut to its ink is narrower."""
 WORKING_SIDE = 512
 """The longer side is reduced to at most this, which makes all that follows fast: a digit needs 20 pixels."""
 
@@ -169,7 +169,8 @@ def _limit(image: Image.Image, kind: str, data: bytes) -> float:
 def _check_size(size: tuple[int, int], most: float) -> None:
     """Refuse pictures too small to show a digit or too large to decode; ``size`` is (width, height)."""
     width, height = size
-    if min(width, height) < MIN_SIDE:
+    narrow = min(width, height) >= 3 and max(width, height) <= 7 * min(width, height)
+    if max(width, height) < MIN_SIDE or (min(width, height) < MIN_SIDE and not narrow):
         raise PictureError(f"is {width} x {height} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed")
     if width * height > most:
         raise PictureSizeError(

@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_adder.errors import PictureError
+from mnist_adder.inference import lines, paper
 from mnist_adder.inference.morphology import (
+    border,
     bounds,
     connected_components,
     crop,
@@ -43,6 +45,8 @@ _MIN_INK_SIDE = 5  # a digit of fewer pixels cannot be told from a speck
 _MIN_PART, _NEAR = 0.03, 0.5  # a part with less ink, beside the largest, or further away, is a speck
 _MIN_CLOSE_PART, _CLOSE = 0.008, 0.15  # unless it lies this close; distances in sides of the largest
 _MIN_DIGIT = 0.3  # a part of less ink, beside the largest, is no other digit
+_MIN_FRAMED = 0.05  # a part with less ink, beside the largest, is not what a frame is drawn around
+_FLAT = 0.28  # height of an underline, beside its width
 _STROKE_SIDE = 100  # strokes are widened and thinned at this resolution, five times the box's
 
 
@@ -108,17 +112,27 @@ class _Signal(NamedTuple):
     plane: Plane  # (H, W), near 0 on the background and positive on ink
     noise: float  # its standard deviation on the background
     peak: float  # how far the strongest ink stands out
+    cut: bool  # whether the picture was cut to its ink, so that the digit touches its edges
 
 
 def _subtract_background(brightness: Plane) -> _Signal:
     """Subtract the background, find out on which side of it the ink is, and measure ink and noise."""
-    plane = brightness - _background(brightness)
+    background, clean = _background(brightness)
+    plane = brightness - background
+    cut = False
+    if not clean and paper.border_is_odd(plane):
+        plane, cut = paper.subtract_background(brightness, plane)
+    else:
+        clean = True
     odd = 8 + plane.size // 10_000  # a few odd pixels do not count
     ordered = np.sort(plane, axis=None)
     low, high = float(ordered[odd]), float(ordered[-1 - odd])
     far = 0.3 * max(-low, high)
     if np.square(plane[plane < -far]).sum() > np.square(plane[plane > far]).sum():
         plane, high = -plane, -low
+    if not clean:
+        plane = lines.remove_ruling(plane, cut=cut)
+        high = float(np.sort(plane, axis=None)[-1 - odd])
     background = np.abs(plane[~dilate_mask(plane > 0.4 * high, 2)])  # without the blurred edges of the ink
     rank = int(0.95 * background.size)  # not the median: JPEG leaves much of it even and the rest rippled
     noise = float(np.sort(background)[rank]) / 1.96 if background.size else 0.0
@@ -127,15 +141,19 @@ def _subtract_background(brightness: Plane) -> _Signal:
             "the picture is blank or too pale, nothing stands out from its background; "
             "write with a darker pen or photograph it in better light"
         )
-    return _Signal(plane, noise, high)
+    return _Signal(plane, noise, high, cut)
 
 
-def _background(brightness: Plane) -> Plane:
-    """The brightness without ink, (H, W) or a single value: even, or a fitted surface of second degree."""
-    ring = np.concatenate([brightness[0], brightness[-1], brightness[1:-1, 0], brightness[1:-1, -1]])
-    even = median(ring)
-    if share(np.abs(ring - even) < 0.01) > 0.75 and share(np.abs(brightness - even) < 0.01) > 0.25:
-        return np.full((1, 1), even, dtype=np.float32)
+def _background(brightness: Plane) -> tuple[Plane, bool]:
+    """The brightness without ink, (H, W) or a single value: even, or a fitted surface of second degree.
+
+    The bool tells whether all of the border has that value, so that nothing needs to be looked for there.
+    """
+    ring = border(brightness)
+    clean = bool((ring == ring[0]).all())
+    even = ring[0] if clean else median(ring)
+    if (clean or share(np.abs(ring - even) < 0.01) > 0.75) and share(np.abs(brightness - even) < 0.01) > 0.25:
+        return np.full((1, 1), even, dtype=np.float32), clean
     y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in brightness.shape)
     y, x, step = y[:, None], x[None, :], -(-max(brightness.shape) // 64)
     ys, xs, values = y[::step], x[:, ::step], brightness[::step, ::step].ravel()
@@ -149,7 +167,7 @@ def _background(brightness: Plane) -> Plane:
         pool = outer if turn < 3 else np.ones_like(outer)
         used = pool & (away <= max(2.5 * 1.4826 * float(np.median(away[pool])), 0.004))
     surface = (c[0] + c[1] * y + c[4] * y**2) + (c[2] * x + c[5] * x**2) + c[3] * y * x
-    return np.asarray(surface, dtype=np.float32)
+    return np.asarray(surface, dtype=np.float32), False
 
 
 def _cut_out_digit(signal: _Signal) -> tuple[Plane, _Split | None]:
@@ -158,26 +176,40 @@ def _cut_out_digit(signal: _Signal) -> tuple[Plane, _Split | None]:
     Ink counts where it stands out of the noise and is connected with strong ink. The finer the picture,
     the more of the faint ink is blur: values are then drawn apart. At MNIST's own size none is changed.
     """
-    plane, noise, peak = signal
+    plane, noise, peak, cut = signal
     level = float(median(plane[plane > 0.4 * peak]))
     strong = plane > max(0.5 * level, 3 * noise)
     top, bottom, left, right = bounds(strong)
     detail = max(0.0, 1 - 24 / max(bottom - top, right - left))
     floor = max(min(5 * noise, 0.5 * level), 0.25 * detail * level, 0.002)
-    kept, split = _digit_parts(strong | (plane > floor), strong, plane)
-    ink = crop(np.where(kept, plane, 0), kept)
+    kept, split = _digit_parts(strong | (plane > floor), strong, plane, cut)
+    ink = _cut(plane, kept)
+    if max(plane.shape) > lines.SMALL:
+        alone = lines.remove_attached(ink, level)
+        if alone is not None:
+            alone = pad(alone, 1, 1)
+            strong = alone > max(0.5 * level, 3 * noise)
+            ink = _cut(alone, _digit_parts(strong | (alone > floor), strong, alone, False)[0])
     if max(ink.shape) < _MIN_INK_SIDE:
-        raise PictureError(f"the ink is {ink.shape[1]} x {ink.shape[0]} pixels; write larger or cut closer")
+        closer = " or cut closer" if max(plane.shape) > 2 * _MIN_INK_SIDE else ""
+        raise PictureError(f"the ink is {ink.shape[1]} x {ink.shape[0]} pixels; write larger{closer}")
     full = (1 - detail) * float(ink.max()) + detail * level
     margin = 0.2 * detail
     return np.asarray(((ink / full - margin) / (1 - 2 * margin)).clip(0, 1), dtype=np.float32), split
 
 
-def _digit_parts(
-    mask: NDArray[np.bool_], strong: NDArray[np.bool_], plane: Plane
-) -> tuple[NDArray[np.bool_], _Split | None]:
-    """Of the connected parts of ``mask`` keep the digit's, dropping specks and what the edge cuts off.
+def _cut(plane: Plane, mask: NDArray[np.bool_]) -> Plane:
+    """The smallest part of a plane that has all of a mask, 0 where the mask is not."""
+    top, bottom, left, right = bounds(mask)
+    return np.where(mask[top:bottom, left:right], plane[top:bottom, left:right], np.float32(0))
 
+
+def _digit_parts(
+    mask: NDArray[np.bool_], strong: NDArray[np.bool_], plane: Plane, cut: bool
+) -> tuple[NDArray[np.bool_], _Split | None]:
+    """Of the connected parts of ``mask`` keep the digit's, dropping specks.
+
+    What the edge cuts off goes unless the picture was ``cut`` to its ink. Frames around other parts go too.
     The part with the most strong ink is the digit; others near it with enough are, as the bar of a broken 5.
     A split tells that one of the others is as large as a digit and stands left or right of it.
     """
@@ -187,8 +219,11 @@ def _digit_parts(
     mass = parts.sums(np.where(strong, plane, 0))
     first, last = parts.boxes()
     height, width = mask.shape
-    cut = np.any((first <= 0) | (last >= [height - 1, width - 1]), axis=1)
-    digit = int(np.argmax(np.where(cut, 0.1 * mass, mass)))
+    edge = np.any((first <= 0) | (last >= [height - 1, width - 1]), axis=1) & (not cut)
+    if max(mask.shape) > lines.SMALL:
+        large = lines.largest(mass, _MIN_FRAMED)
+        mass[large[_drawn_around(first[large], last[large])]] = 0
+    digit = int(np.argmax(np.where(edge, 0.1 * mass, mass)))
     side = (last - first)[digit].max() + 1
     gap = np.maximum(first - last[digit], first[digit] - last).max(axis=1) / side
     near = (mass > _MIN_PART * mass[digit]) & (gap < _NEAR)
@@ -196,12 +231,22 @@ def _digit_parts(
     height = last[:, 0] - first[:, 0]
     beside = (first[:, 1] > last[digit, 1]) | (last[:, 1] < first[digit, 1])
     large = (mass > _MIN_DIGIT * mass[digit]) & (height > 0.5 * height[digit]) & (height >= _MIN_INK_SIDE)
-    chosen, others = (near | close) & (~cut | cut[digit]), beside & large & ~cut
+    chosen, others = (near | close) & (~edge | edge[digit]), beside & large & ~edge
     if not others.any():
         return parts.mask(chosen), None
     other = int(np.argmax(np.where(others, mass, 0)))
     column = (min(last[digit, 1], last[other, 1]) + max(first[digit, 1], first[other, 1]) + 1) // 2
     return parts.mask(chosen), _Split(int(column), bool(chosen[other]))
+
+
+def _drawn_around(first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Which parts, of boxes (P, 2) and (P, 2), are frames around another, or lines below one, (P,)."""
+    height, width = (last - first + 1).T
+    below = first[:, None, 0] > (last[:, 0] - 0.1 * height)[None]
+    overlap = (first[:, None, 1] < last[None, :, 1]) & (last[:, None, 1] > first[None, :, 1])
+    flat = (height < _FLAT * width)[:, None] & (2 * height[:, None] < height[None])
+    long = width[:, None] > 0.5 * width[None]
+    return np.asarray(lines.enclosing(first, last) | (below & overlap & flat & long).any(axis=1))
 
 
 def _set_stroke_width(ink: Plane) -> Plane:
