@@ -29,7 +29,8 @@ _BEND = 3  # how many pixels one strip may lie off the last
 _MIN_FREE = 0.8  # ink that no line touches is the digit, if it has this share of the most ink that one does
 _MIN_ENCLOSED = 0.25  # height of what a frame is drawn around, beside the frame
 _COVERED = 0.85  # how much of a side of a box is there
-_THICKEST = 0.12  # the line of a box, beside its shorter side, and of a ring, beside its radius
+_THICKEST = 0.12  # the line of a box, beside its shorter side
+_THICKEST_RING = 0.2  # the line of a ring, beside its radius
 _OVERHANG = 0.2  # how far an underline sticks out on both sides, in heights of digit and line
 
 _T = TypeVar("_T", np.float32, np.bool_)
@@ -215,7 +216,7 @@ def remove_attached(ink: Plane, pen: float) -> Plane | None:
     extent = width - mask.argmax(axis=1) - mask[:, ::-1].argmax(axis=1)
     if share(extent > 0.65 * width) > 0.75:  # most rows reach from one side to the other, as a frame's do
         middle = mask[len(mask) // 4 : len(mask) * 3 // 4 + 1]
-        if min(_first_stroke(middle), _first_stroke(middle[:, ::-1])) > _THICKEST * width:
+        if min(_first_stroke(middle), _first_stroke(middle[:, ::-1])) > _THICKEST_RING * width:
             return None  # a zero's stroke
         box = _without_box(ink, pen)
         return _without_ring(ink, pen) if box is None else box
@@ -344,7 +345,7 @@ def _without_ring(plane: Plane, pen: float) -> Plane | None:
         return None
     gap = (~seen & (np.arange(101) > outer[:, None])).argmax(axis=1)
     thickness = int(np.quantile(gap - outer, 0.4))  # where no digit touches it
-    if thickness > 100 * _THICKEST:
+    if thickness > 100 * _THICKEST_RING:
         return None  # the stroke of a zero
     smooth = np.median([np.roll(outer, by) for by in range(-4, 5)], axis=0)
     v, u = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
