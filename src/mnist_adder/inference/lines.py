@@ -30,6 +30,7 @@ _MIN_FREE = 0.8  # ink that no line touches is the digit, if it has this share o
 _MIN_ENCLOSED = 0.25  # height of what a frame is drawn around, beside the frame
 _COVERED = 0.85  # how much of a side of a box is there
 _THICKEST = 0.12  # the line of a box, beside its shorter side
+_PALEST_BOX = 0.12  # how strong the lines of a box are at least, beside the pen
 _THICKEST_RING = 0.2  # the line of a ring, beside its radius
 _OVERHANG = 0.2  # how far an underline sticks out on both sides, in heights of digit and line
 
@@ -235,12 +236,12 @@ def _first_stroke(mask: NDArray[np.bool_]) -> float:
 
 def _without_box(plane: Plane, pen: float) -> Plane | None:
     """Remove the four straight sides of a box."""
-    if not _has_four_sides(plane > 0.25 * pen):
+    if not _has_four_sides(plane > _PALEST_BOX * pen):
         return None
     height, width = plane.shape
     room = 4 + max(height, width) // 12
     plane = np.pad(plane, room)
-    ink = plane > 0.25 * pen
+    ink = plane > _PALEST_BOX * pen
     turned = np.ascontiguousarray(ink.T)
     lines = [_outer_line(ink, last=False), _outer_line(ink, last=True)]
     lines += [_outer_line(turned, last=False), _outer_line(turned, last=True)]

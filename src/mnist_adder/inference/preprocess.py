@@ -46,6 +46,7 @@ _MIN_PART, _NEAR = 0.03, 0.5  # a part with less ink, beside the largest, or fur
 _MIN_CLOSE_PART, _CLOSE = 0.008, 0.15  # unless it lies this close; distances in sides of the largest
 _MIN_DIGIT = 0.3  # a part of less ink, beside the largest, is no other digit
 _MIN_FRAMED = 0.05  # a part with less ink, beside the largest, is not what a frame is drawn around
+_ALIKE = 0.15  # how much two uprights of a form differ in their ends, in heights
 _FLAT = 0.28  # height of an underline, beside its width
 _STROKE_SIDE = 100  # strokes are widened and thinned at this resolution, five times the box's
 
@@ -240,13 +241,28 @@ def _digit_parts(
 
 
 def _drawn_around(first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Which parts, of boxes (P, 2) and (P, 2), are frames around another, or lines below one, (P,)."""
+    """Which parts, of boxes (P, 2) and (P, 2), are no digit, (P,).
+
+    They are frames around another part, flat lines below one, and uprights of a form, left and right of one.
+    """
     height, width = (last - first + 1).T
     below = first[:, None, 0] > (last[:, 0] - 0.1 * height)[None]
     overlap = (first[:, None, 1] < last[None, :, 1]) & (last[:, None, 1] > first[None, :, 1])
     flat = (height < _FLAT * width)[:, None] & (2 * height[:, None] < height[None])
     long = width[:, None] > 0.5 * width[None]
-    return np.asarray(lines.enclosing(first, last) | (below & overlap & flat & long).any(axis=1))
+    thin = width < _FLAT * height
+    apart = np.abs(np.stack([first[:, None, 0] - first[None, :, 0], last[:, None, 0] - last[None, :, 0]]))
+    alike = thin[:, None] & thin[None] & (apart.max(axis=0) < _ALIKE * height[:, None])
+    middle, tall = (first[:, 1] + last[:, 1]) / 2, height[None] > 0.25 * height[:, None]
+    right_of, left_of = middle[None] > last[:, None, 1], middle[None] < first[:, None, 1]
+    between = (right_of & tall)[:, None] & left_of[None]
+    walls = alike & between.any(axis=2)
+    return np.asarray(
+        lines.enclosing(first, last)
+        | (below & overlap & flat & long).any(axis=1)
+        | walls.any(axis=1)
+        | walls.any(axis=0)
+    )
 
 
 def _set_stroke_width(ink: Plane) -> Plane:
