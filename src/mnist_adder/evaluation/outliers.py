@@ -12,7 +12,7 @@ from mnist_adder.models.base import evaluation_mode
 
 _IMAGES_AT_ONCE = 500
 KEPT = 0.98  # of the digits, where the passing characters are counted independently of a threshold
-FLAGGED = 0.0006  # of the validation images; the threshold is where so many are taken for no digit
+FLAGGED = 0.0002  # of the validation images; the threshold is where so many are taken for no digit
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,12 +32,9 @@ def scribble(random: np.random.Generator) -> Character:
 
 
 def _one(random: np.random.Generator) -> list[Stroke]:
-    """A stem with a flag, straight or curved, that falls by 20 to 65 degrees, and perhaps a foot."""
-    top, angle, length = (
-        random.uniform(0.45, 0.55),
-        np.radians(random.uniform(20, 65)),
-        random.uniform(0.25, 0.75),
-    )
+    """A stem with a flag, straight or curved, short if it falls little, and perhaps a foot."""
+    top, degrees = random.uniform(0.45, 0.55), random.uniform(8, 65)
+    angle, length = np.radians(degrees), random.uniform(0.2, 0.75 if degrees > 25 else 0.42)
     tip = (top - length * np.cos(angle), length * np.sin(angle))
     middle = ((top + tip[0]) / 2 + random.uniform(-0.02, 0.06), tip[1] / 2 + random.uniform(0, 0.06))
     flag = _smooth(_jitter(random, [tip, middle, (top, 0)] if random.random() < 0.5 else [tip, (top, 0)]))
