@@ -138,6 +138,7 @@ def test_two_digits_side_by_side_are_no_digit(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(pen, "PAIRS", 12)
     monkeypatch.setattr(pen, "RARE_DIGITS", 0)
     monkeypatch.setattr(pen, "SCRIBBLES", 0)
+    monkeypatch.setattr(pen, "FRAMED", 0)
     monkeypatch.setattr(pen, "COARSE_COPIES", 0)
     zero, seven = Character(ZERO, 0, False), Character(SEVEN, 7, False)
     images, labels = draw_training_images([zero, seven], torch.zeros(0, 28, 28), torch.zeros(0))
@@ -152,6 +153,19 @@ def test_two_digits_side_by_side_are_no_digit(monkeypatch: pytest.MonkeyPatch) -
     heights, widths = ((pairs > 64).any(axis).sum(1) for axis in (2, 1))
     assert (widths > 0.8 * heights).all()
     assert (heights >= 6).all()
+
+
+def test_a_frame_that_stays_makes_no_digit(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, count in (("PAIRS", 0), ("RARE_DIGITS", 0), ("SCRIBBLES", 0), ("COARSE_COPIES", 0)):
+        monkeypatch.setattr(pen, name, count)
+    monkeypatch.setattr(pen, "FRAMED", 12)
+    seven = Character(SEVEN, 7, validation=False)
+    images, labels = draw_training_images([seven], torch.zeros(0, 28, 28), torch.zeros(0))
+    framed, digits = images[labels == NO_DIGIT], images[labels == 7]
+    assert len(framed) > 8
+    left, right = (framed[..., half].flatten(1).float().sum(1) for half in (slice(14), slice(14, None)))
+    assert ((left / right - 1).abs() < 0.8).all()  # ink on both sides of the seven
+    assert framed.float().mean() > digits.float().mean()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -174,9 +188,10 @@ def test_pen_images_are_added_to_mnist_and_none_is_held_out(
     monkeypatch.setattr(pen, "PAIRS", 20)
     monkeypatch.setattr(pen, "RARE_DIGITS", 10)
     monkeypatch.setattr(pen, "SCRIBBLES", 5)
+    monkeypatch.setattr(pen, "FRAMED", 4)
     monkeypatch.setattr(pen, "COARSE_COPIES", 30)
     mnist, both = load_images("mnist"), load_images("mnist+pen")
-    drawn = pen.DRAWINGS + 20 + 10 + 5  # the one, pairs of ones, rare digits and scribbles
+    drawn = pen.DRAWINGS + 20 + 10 + 5 + 4  # the one, pairs of ones, rare digits, scribbles, framed ones
     most = drawn + 1 + 10 + 30  # coarse copies of the one, of the rare digits and of MNIST's
     assert most / 2 < both.pen <= most  # those of too few pixels are left out
     assert both.has_outliers

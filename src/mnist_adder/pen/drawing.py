@@ -15,6 +15,7 @@ from torch import Tensor
 from mnist_adder.data.strokes import Character, Stroke
 from mnist_adder.errors import PictureError
 from mnist_adder.inference.preprocess import preprocess
+from mnist_adder.types import SIDE
 
 _OVERSAMPLING = 3  # drawn so much larger and averaged, which makes edges soft
 
@@ -120,4 +121,5 @@ def draw_images(
                 continue
             images.append(np.rint(image * 255).astype(np.uint8))
             labels.append(character.digit)
-    return torch.from_numpy(np.stack(images)), torch.tensor(labels)
+    stacked = np.array(images, np.uint8).reshape(-1, SIDE, SIDE)
+    return torch.from_numpy(stacked), torch.tensor(labels, dtype=torch.int64)

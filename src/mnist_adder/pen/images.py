@@ -19,7 +19,7 @@ from mnist_adder.data import images as mnist_images
 from mnist_adder.data.images import DatasetName, DigitImages
 from mnist_adder.data.sklearn_digits import mnist_like
 from mnist_adder.data.strokes import Character, Stroke, checksum, load_characters
-from mnist_adder.pen.drawing import between, draw, draw_images, random_pen
+from mnist_adder.pen.drawing import Pen, between, draw, draw_images, random_pen
 from mnist_adder.pen.styles import rare_digit, scribble
 from mnist_adder.types import NO_DIGIT
 
@@ -29,6 +29,8 @@ DRAWINGS = 5
 """Training images of each character."""
 PAIRS = 7_000
 """Training images of two digits side by side, which are no digit."""
+FRAMED = 3_000
+"""Training images of digits in rings and boxes that could not be taken off, which are no digit."""
 RARE_DIGITS, SCRIBBLES = 6_000, 3_000
 """Characters of our own, drawn once; see :mod:`mnist_adder.pen.styles`."""
 COARSE_COPIES = 16_000
@@ -78,9 +80,9 @@ def draw_training_images(
 ) -> tuple[Tensor, Tensor]:
     """All that is learned from beside MNIST; the returned images and labels are as of :func:`draw_images`.
 
-    Each character is drawn with several pens. Digits in rare styles are drawn once. Scribbles and pairs of
-    digits side by side are no digit. Coarse copies of all pen-written digits and of some of MNIST's teach
-    digits of few pixels.
+    Each character is drawn with several pens. Digits in rare styles are drawn once. Scribbles, pairs of
+    digits side by side and digits in frames are no digit. Coarse copies of all pen-written digits and of some
+    of MNIST's teach digits of few pixels.
 
     Args:
         characters: by writers who are not held out.
@@ -91,11 +93,13 @@ def draw_training_images(
     written = [character for character in characters if character.digit != NO_DIGIT]
     chosen = random.choice(len(written), (PAIRS, 2))
     pairs = [_side_by_side([written[place] for place in pair], random) for pair in chosen]
+    framed = [_framed(written[place], random) for place in random.choice(len(written), FRAMED)]
     rare = [rare_digit(random) for _ in range(RARE_DIGITS)]
     scribbles = [scribble(random) for _ in range(SCRIBBLES)]
     parts = [
         draw_images(characters, times=DRAWINGS, seed=1, pen=random_pen),
         draw_images([*pairs, *rare, *scribbles], seed=2, pen=random_pen),
+        draw_images(framed, seed=3, pen=_small_pen),
     ]
     copies, labels = [], []
     for character in (*written, *rare):
@@ -122,6 +126,26 @@ def _side_by_side(characters: Sequence[Character], random: np.random.Generator) 
         strokes += [(stroke - low) * scale + corner for stroke in character.strokes]
         start += float(size[0]) * scale + random.uniform(-0.05, 0.35)
     return Character(strokes, NO_DIGIT, validation=False)
+
+
+def _framed(character: Character, random: np.random.Generator) -> Character:
+    """A digit in a ring or a box, which it may touch; a 1 in a box alone: in a ring it is a slashed 0."""
+    points = np.concatenate(character.strokes)
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    size = np.ptp(points, axis=0)
+    reach = np.maximum(size, 0.6 * size.max()) / 2 * random.uniform(0.9, 1.6, 2)
+    turns = np.linspace(0, 2 * np.pi, 40)
+    shape = np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    if character.digit == 1 or random.random() < 0.4:
+        shape = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]])
+    frame = middle + reach * shape
+    return Character([*character.strokes, frame], NO_DIGIT, validation=False)
+
+
+def _small_pen(random: np.random.Generator) -> Pen:
+    """A fine pen, for pictures so small that preprocess looks for no frames in them."""
+    pen = random_pen(random)
+    return replace(pen, width=between(random, 0.03, 0.09), side=int(random.choice([20, 24, 32, 40])))
 
 
 def coarse_copy(ink: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
