@@ -12,7 +12,8 @@ from mnist_adder.models.base import evaluation_mode
 
 _IMAGES_AT_ONCE = 500
 KEPT = 0.98  # of the digits, where the passing characters are counted independently of a threshold
-FLAGGED = 0.0002  # of the validation images; the threshold is where so many are taken for no digit
+THRESHOLD = 0.05
+"""The least probability of a digit: of MNIST's validation images 99.96 % have more, see docs/dev/log.md."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +39,6 @@ def is_digit_probabilities(model: Adder, images: Tensor) -> Tensor:
             numbers = torch.zeros(len(chunk), dtype=torch.int64, device=device)
             answers.append(model.is_digit_probability(model.combine(model.encode(pixels), numbers)).cpu())
     return torch.cat(answers)
-
-
-def choose_threshold(model: Adder, images: Tensor) -> float:
-    """The probability below which an image shows no digit, so that FLAGGED of these digits are lost.
-
-    Args:
-        model: that was trained with images of no digit.
-        images: (N, 28, 28) uint8, of digits that are held out.
-    """
-    return float(is_digit_probabilities(model, images).quantile(FLAGGED))
 
 
 def compute_outlier_metrics(digits: Tensor, others: Tensor, threshold: float) -> OutlierMetrics:

@@ -25,7 +25,7 @@ from mnist_adder.types import NO_DIGIT
 
 TrainingSet = Literal["mnist+pen"] | DatasetName
 
-DRAWINGS = 5
+DRAWINGS = 6
 """Training images of each character."""
 PAIRS = 7_000
 """Training images of two digits side by side, which are no digit."""

@@ -9,7 +9,7 @@ from mnist_adder.data.images import DigitImages
 from mnist_adder.errors import DivergedError
 from mnist_adder.evaluation.evaluate import predict_images
 from mnist_adder.evaluation.metrics import compute_metrics
-from mnist_adder.evaluation.outliers import choose_threshold
+from mnist_adder.evaluation.outliers import THRESHOLD
 from mnist_adder.examples import pick_mistakes, pick_samples
 from mnist_adder.inference.export import describe, export_onnx
 from mnist_adder.inference.predictor import MODEL
@@ -38,7 +38,6 @@ def complete_run(
     answers = predict_images(model, test.images, test.digits)
     samples, mistakes = pick_samples(model, test), pick_mistakes(model, test, answers)
     run.save_examples({**samples.to_tensors("sample_"), **mistakes.to_tensors("mistake_")})
-    validation, _ = data.select("validation")
     about = run.config.to_json()
     results = {
         "model": about.pop("model"),
@@ -52,7 +51,7 @@ def complete_run(
         "device": about.pop("device"),
         "train_seconds": round(train_seconds, 2),
         **dataclasses.asdict(compute_metrics(answers, test.digits)),
-        **({"is_digit_threshold": choose_threshold(model, validation)} if data.has_outliers else {}),
+        **({"is_digit_threshold": THRESHOLD} if data.has_outliers else {}),
         **about,
     }
     export_onnx(model, run.folder / MODEL, metadata=describe(results))
