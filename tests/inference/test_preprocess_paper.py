@@ -174,7 +174,18 @@ def data_images(data) -> NDArray[np.uint8]:  # type: ignore[no-untyped-def]
 @pytest.mark.skipif(not FIELD.is_dir(), reason="the pictures of the field are not beside the repository")
 @pytest.mark.parametrize(
     ("start", "digit_of_it"),
-    [("0-", 7), ("1-", 7), ("2-", 7), ("3-", 7), ("4-", 2), ("4b-", 2), ("5-", 7), ("6-", 7), ("7-", 7)],
+    [
+        ("0-", 7),
+        ("1-", 7),
+        ("2-", 7),
+        ("3-", 7),
+        ("4-", 2),
+        ("4b-", 2),
+        ("5-", 7),
+        ("6-", 7),
+        ("7-", 7),
+        ("9-", 1),
+    ],
 )
 def test_pictures_that_people_sent(start: str, digit_of_it: int) -> None:
     predictor = Predictor()
@@ -182,3 +193,11 @@ def test_pictures_that_people_sent(start: str, digit_of_it: int) -> None:
     assert paths
     for path in paths:
         assert predictor.predict(path, 0).digit == digit_of_it
+
+
+@pytest.mark.skipif(not FIELD.is_dir(), reason="the pictures of the field are not beside the repository")
+def test_two_digits_that_people_sent_are_said_to_be_several() -> None:
+    (path,) = FIELD.glob("8-*.png")
+    answer = Predictor().predict(path, 0)
+    assert answer.several
+    assert not answer.is_digit

@@ -43,11 +43,15 @@ def test_what_a_report_shows_is_not_shipped_and_that_is_said() -> None:
 @pytest.mark.parametrize("name", names())
 def test_its_results_say_where_it_comes_from(name: str) -> None:
     results = load_pretrained(name).results
-    assert results["dataset"] == "mnist"
+    assert results["dataset"] == "mnist+pen"
     assert results["pairs"] == 100_000
     assert len(results["data_sha256"]) == 64
     assert len(results["commit"]) == 40
     assert Predictor(load_pretrained(name)).metadata["model"] == results["model"]
+    attribution = load_pretrained(name).config.attribution
+    assert attribution is not None
+    assert "CC BY 4.0" in attribution
+    assert "10.5281/zenodo.1195803" in attribution
 
 
 @pytest.mark.mnist
@@ -61,6 +65,26 @@ def test_it_scores_on_mnist_what_it_says(name: str) -> None:
     assert len(counted) >= 10
     assert {field: metrics[field] for field in counted} == {field: run.results[field] for field in counted}
     assert metrics["sum_loss"] == pytest.approx(run.results["sum_loss"], rel=1e-4)
+
+
+@pytest.mark.mnist
+@pytest.mark.parametrize("name", names())
+def test_hardly_a_digit_that_is_read_is_taken_for_none(name: str, mnist: DigitImages) -> None:
+    images = mnist.test_images.float().numpy() / np.float32(255)
+    answers = Predictor(load_pretrained(name)).predict_images(images, np.zeros(len(images), np.int64))
+    refused = ~answers.is_digit & (answers.digits == mnist.test_digits.numpy())
+    assert refused.mean() <= 0.001
+
+
+@pytest.mark.parametrize("name", names())
+def test_noise_and_a_cross_are_no_digits(name: str) -> None:
+    predictor = Predictor(load_pretrained(name))
+    noise = np.random.default_rng(0).random((1, 28, 28), dtype=np.float32)
+    cross = np.zeros((1, 28, 28), np.float32)
+    for step in range(5, 23):
+        cross[0, step, step : step + 2] = cross[0, step, 27 - step : 29 - step] = 1
+    assert not predictor.predict_images(noise, [0]).is_digit[0]
+    assert not predictor.predict_images(cross, [0]).is_digit[0]
 
 
 @pytest.mark.parametrize("name", names())
