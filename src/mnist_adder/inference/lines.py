@@ -212,6 +212,8 @@ def remove_attached(ink: Plane, pen: float) -> Plane | None:
     Returns:
         (H, W) without the line, or None if there is none with something in it.
     """
+    if min(ink.shape) < SMALL // 4:
+        return None
     mask = ink[::4] > 0  # a quarter of the rows is enough for a look
     width = ink.shape[1]
     extent = width - mask.argmax(axis=1) - mask[:, ::-1].argmax(axis=1)
