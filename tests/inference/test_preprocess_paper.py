@@ -158,6 +158,13 @@ def test_small_ink_without_margin_is_not_told_to_cut_closer() -> None:
         preprocess(np.pad(picture, 30))
 
 
+def test_where_every_part_might_be_a_frame_something_is_read() -> None:
+    picture = np.zeros((120, 120))
+    for place in (20, 50, 80):  # three uprights, each between others or beside them
+        picture[20:100, place : place + 4] = 1
+    assert preprocess(picture).max() == 1
+
+
 def test_several_digits_are_told() -> None:
     both = draw("7", size=140, page=(420, SIZE), at=(50, 80)) + draw(
         "2", size=140, page=(420, SIZE), at=(230, 80)

@@ -223,7 +223,9 @@ def _digit_parts(
     edge = np.any((first <= 0) | (last >= [height - 1, width - 1]), axis=1) & (not cut)
     if max(mask.shape) > lines.SMALL:
         large = lines.largest(mass, _MIN_FRAMED)
-        mass[large[_drawn_around(first[large], last[large])]] = 0
+        around = _drawn_around(first[large], last[large])
+        if not around.all():
+            mass[large[around]] = 0
     digit = int(np.argmax(np.where(edge, 0.1 * mass, mass)))
     side = (last - first)[digit].max() + 1
     gap = np.maximum(first - last[digit], first[digit] - last).max(axis=1) / side
