@@ -160,7 +160,7 @@ def test_small_ink_without_margin_is_not_told_to_cut_closer() -> None:
 
 def test_where_every_part_might_be_a_frame_something_is_read() -> None:
     picture = np.zeros((120, 120))
-    for place in (20, 50, 80):  # three uprights, each between others or beside them
+    for place in (20, 45, 70, 95):  # each is the wall of a cell with another in it
         picture[20:100, place : place + 4] = 1
     assert preprocess(picture).max() == 1
 
