@@ -30,7 +30,11 @@ def test_evaluate_on_strangers_digits(
     code, out, _ = run_cli("evaluate", str(trained_run.folder), "--on", "pen", "--json")
     assert code == 0
     answer = json.loads(out)
-    assert (answer["dataset"], answer["split"], answer["pairs"]) == ("pen", "validation", 10)  # one seven
+    assert (answer["dataset"], answer["split"], answer["pairs"]) == (
+        "pen",
+        "validation",
+        50,
+    )  # a seven, drawn 5 times
     assert "outliers" not in answer  # it was not taught to tell
     code, out, _ = run_cli("evaluate", "default", "--on", "digits", "--json")
     assert code == 0
@@ -46,6 +50,6 @@ def test_evaluate_on_pen_says_what_is_no_digit(
     monkeypatch.setenv("MNIST_ADDER_STROKES", str(tmp_path))
     code, out, _ = run_cli("evaluate", "tiny", "--on", "pen")
     assert code == 0
-    assert "1 digits and 1 other characters of held-out writers" in " ".join(out.split())
+    assert "5 digits and 5 other characters of held-out writers" in " ".join(out.split())
     code, out, _ = run_cli("evaluate", "tiny", "--on", "pen", "--json")
     assert json.loads(out)["outliers"]["auroc"] == 1  # a seven and a cross

@@ -204,8 +204,8 @@ def test_pen_images_are_added_to_mnist_and_none_is_held_out(
     assert len(images) == 55_000 + both.pen
     assert torch.equal(digits[:55_000], mnist.select("train")[1])
     held_out, labels = draw_validation_images()
-    assert labels.tolist() == [7, NO_DIGIT]
-    assert held_out.shape == (2, 28, 28)
+    assert labels.tolist() == [7] * 5 + [NO_DIGIT] * 5
+    assert held_out.shape == (10, 28, 28)
 
 
 def test_the_checksum_is_of_strokes_labels_and_sides() -> None:

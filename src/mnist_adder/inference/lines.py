@@ -32,7 +32,7 @@ _COVERED = 0.85  # how much of a side of a box is there
 _THICKEST = 0.12  # the line of a box, beside its shorter side
 _PALEST_BOX = 0.12  # how strong the lines of a box are at least, beside the pen
 _THICKEST_RING = 0.2  # the line of a ring, beside its radius
-_OVERHANG = 0.2  # how far an underline sticks out on both sides, in heights of digit and line
+_OVERHANG = 0.23  # how far an underline sticks out on both sides, in heights of digit and line
 
 _T = TypeVar("_T", np.float32, np.bool_)
 
@@ -217,7 +217,7 @@ def remove_attached(ink: Plane, pen: float) -> Plane | None:
     mask = ink[::4] > 0  # a quarter of the rows is enough for a look
     width = ink.shape[1]
     extent = width - mask.argmax(axis=1) - mask[:, ::-1].argmax(axis=1)
-    if share(extent > 0.65 * width) > 0.75:  # most rows reach from one side to the other, as a frame's do
+    if share(extent > 0.65 * width) > 0.7:  # most rows reach from one side to the other, as a frame's do
         inside = mask[len(mask) // 4 : len(mask) * 3 // 4, width // 4 : width * 3 // 4]
         if share(inside) < 0.02:
             return None  # an empty zero
@@ -357,10 +357,10 @@ def _without_ring(plane: Plane, pen: float) -> Plane | None:
     direction = (np.arctan2(v, u) * 90 / np.pi).round().astype(int) % 180
     left = np.where(np.hypot(v, u) < 1 - (smooth[direction] + thickness + 3) / 100, plane, np.float32(0))
     rows, columns = np.nonzero(left > 0.4 * pen)
-    if rows.size < 10 or np.ptp(rows) < 0.4 * height:
-        return None
+    if rows.size < 10 or np.ptp(rows) < 0.4 * height or left.sum() < 0.17 * plane.sum():
+        return None  # a zero whose stroke ends inside
     least, most = np.linalg.eigvalsh(np.cov(rows, columns))
-    return left if least > 0.06 * most else None  # a bar across it: many a zero has one
+    return left if least > 0.12 * most else None  # a bar across it: many a zero has one
 
 
 def _without_underline(plane: Plane, pen: float) -> Plane | None:

@@ -67,12 +67,15 @@ def load_images(
 
 
 def draw_validation_images() -> tuple[Tensor, Tensor]:
-    """An ordinary picture of each character by a held-out writer, always the same: see :func:`draw_images`.
+    """Five pictures of each character by a held-out writer, always the same: see :func:`draw_images`.
+
+    The characters stay as they were written. With one picture of each, the pens alone make a difference of
+    0.2 % of the digits.
 
     Raises:
         DataError: there are no pen-written characters here.
     """
-    return draw_images([character for character in load_characters() if character.validation])
+    return draw_images([character for character in load_characters() if character.validation], times=5)
 
 
 def draw_training_images(
