@@ -60,15 +60,23 @@ def others() -> list[Part]:
 
 
 def packages() -> str:
-    """The table: the core with its sum, then the rest."""
+    """The table of README: the core with its sum, and the names of the rest."""
     evening, rest = core(), others()
+    names = ", ".join(f"`{part.name}`" for part in rest[1:-1])
     rows = [
         *map(_row, evening),
         _total(f"The core, at most {MOST_LINES:,} lines", evening),
-        *map(_row, rest),
+        ("and when needed", names, f"{sum(part.lines for part in rest):,}"),
         _total("All", [*evening, *rest]),
     ]
     return table("package | purpose | >lines", rows)
+
+
+def whole() -> str:
+    """The table of ``make map``: every package."""
+    evening, rest = core(), others()
+    total = _total("The core", evening), _total("All", [*evening, *rest])
+    return table("package | purpose | >lines", [*map(_row, evening), total[0], *map(_row, rest), total[1]])
 
 
 def _row(part: Part) -> tuple[str, ...]:
@@ -84,4 +92,4 @@ def _total(label: str, parts: list[Part]) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    print(packages())
+    print(whole())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from formatting import percent, read, table, threads
@@ -153,43 +152,6 @@ def serving() -> str:
     )
 
 
-def find_lr() -> str:
-    """How short trainings at the suggested learning rate compare with a third and three times of it."""
-    measured = read("find-lr.json")
-    rows = []
-    for entry in measured["models"]:
-        rates = zip(*(seed["rates"] for seed in entry["seeds"]), strict=True)
-        accuracies = (fmean(100 * run["validation_joint_accuracy"] for run in runs) for runs in rates)
-        rows.append(
-            (
-                f"`{entry['model']}`",
-                f"{entry['suggestion']:.2g}",
-                len(entry["seeds"]),
-                *(f"{accuracy:.2f}" for accuracy in accuracies),
-                _gain(entry),
-            )
-        )
-    columns = "model | >suggested | >seeds | >at a third | >at the suggestion | >at three times | >gain"
-    return table(columns, rows) + (
-        f"\n\nPercent of the 50,000 validation pairs after {measured['steps']} steps. Gain: points above the "
-        "better neighbour, ± its standard error over the 5,000 images."
-    )
-
-
-def _gain(entry: dict[str, Any]) -> str:
-    """The smaller of the gains over both neighbours, as a mean over the seeds.
-
-    The seeds' standard errors are averaged and not divided by their number: the seeds share the images.
-    """
-    neighbours = zip(*(seed["gains"] for seed in entry["seeds"]), strict=True)
-    gains = [
-        (fmean(gain["gain"] for gain in gains), fmean(gain["standard_error"] for gain in gains))
-        for gains in neighbours
-    ]
-    gain, error = min(gains)
-    return f"{100 * gain:+.2f} ± {100 * error:.2f}"
-
-
 def faults() -> str:
     """How many attempts to break the product the tests of each package make, and of how many kinds."""
     measured = read("faults.json")
@@ -217,8 +179,8 @@ CLEAN = (
 )
 """The conditions of benchmarks/paper.py without lines, shadows or desks."""
 SHOWN_ON_PAPER = (
-    *("ballpen", "strong JPEG", "hard shadow", "sheet on a dark desk", "cut to the ink"),
-    *("printed box", "ring", "underlined", "ruled, 35 to 50 %", "squared, 35 to 50 %"),
+    *("hard shadow", "cut to the ink", "printed box", "ring", "underlined"),
+    *("ruled, 35 to 50 %", "squared, 35 to 50 %"),
 )
 """The conditions of benchmarks/paper.py in README; docs/dev/measurements.md has all."""
 

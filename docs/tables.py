@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from code_map import packages
 from formatting import RESULTS, read, table, threads
-from records import faults, find_lr, hands, inference, paper, presets, serving, speedrun
+from records import faults, hands, inference, paper, presets, serving, speedrun
 
 from mnist_adder import models
 from mnist_adder.cli.progress import HEADER, epoch_line
@@ -108,7 +108,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     block.__name__: block
     for block in (
         *(example, comparison, packages, assignment, log, hands, paper),
-        *(presets, speedrun, inference, serving, find_lr, faults),
+        *(presets, speedrun, inference, serving, faults),
     )
 }
 

@@ -37,7 +37,7 @@ def descending(values: Values) -> dict[str, float]:
 
 def sentence(question: str) -> str:
     text = " ".join((ROOT / "README.md").read_text().split())
-    (found,) = re.findall(rf"\*\*{re.escape(question)}\*\* (.*?\.)(?= - \*\*| !\[)", text)
+    (found,) = re.findall(rf"\*\*{re.escape(question)}\*\* (.*?\.)(?= - \*\*| Settings were)", text)
     return str(found)
 
 
