@@ -2,7 +2,7 @@
 
 For each model on MNIST the finder suggests a rate; then short trainings at a third of it, at it and at three
 times of it are evaluated on the validation pairs. A seed's three go into results/find-lr.json when they are
-done, and what is there is not repeated; ``make tables`` puts them into docs/dev/log.md.
+done, and what is there is not repeated.
 """
 
 from __future__ import annotations
