@@ -178,6 +178,8 @@ CLEAN = (
     *("blur", "noise", "far away", "uneven light", "glare", "crumpled", "one pixel around the ink"),
 )
 """The conditions of benchmarks/paper.py without lines, shadows or desks."""
+NO_SINGLE_DIGIT = ("two digits apart", "two digits touching", "letters and signs")
+"""Those in which every digit is a wrong answer; blank paper is refused."""
 SHOWN_ON_PAPER = (
     *("hard shadow", "cut to the ink", "printed box", "ring", "underlined"),
     *("ruled, 35 to 50 %", "squared, 35 to 50 %"),
@@ -199,7 +201,7 @@ def hands() -> str:
     sure = (f"{100 * each['others_surely_digits']:.1f}" for each in telling)
     rows.append(("letters and signs that are surely a digit (p > 0.9)", *sure))
     passing = (f"{100 * each['passing_at_98']:.1f}" for each in telling[1:])
-    rows.append(("the same, if one digit in fifty is refused as well", "", *passing))
+    rows.append(("letters and signs taken for a digit where 98 % of the digits are", "", *passing))
     return table("what is read | >before | >default | >best | >tiny", rows)
 
 
@@ -207,13 +209,16 @@ def _on_paper() -> Iterator[tuple[object, ...]]:
     before, after = (read(name)["conditions"] for name in ("log/paper-before.json", "paper.json"))
     for name in SHOWN_ON_PAPER:
         shares = (100 * side[name]["right"] / side[name]["pictures"] for side in (before, after))
-        yield f"photographs: {name}", *(f"{share:.1f}" for share in shares), "", ""
+        yield f"on paper: {name}", *(f"{share:.1f}" for share in shares), "", ""
 
 
 def paper() -> str:
     """How often digits on real paper are read, with the weights and preprocessing before beside it."""
     after, before = read("paper.json"), read("log/paper-before.json")
     conditions = dict(after["conditions"])
+    del conditions["blank paper"]
+    none = [conditions.pop(name) for name in NO_SINGLE_DIGIT]
+    flagged = ", ".join(f"{100 * row['flagged'] / row['pictures']:.0f}" for row in none)
     clean = {name: conditions.pop(name) for name in CLEAN}
     count = clean["ballpen"]["pictures"]
     worst = min(clean, key=lambda name: clean[name]["right"])
@@ -224,7 +229,8 @@ def paper() -> str:
         rows.append((name, *_shares(before, name), *_shares(after, name)))
     return table("picture | >right | >wrong, sure | >now right | >wrong, sure", rows) + (
         f"\n\nPercent of {count} pictures each, seed {after['seed']}, by the default weights; before: commit "
-        f"{before['commit'][:7]}. Wrong, sure: a wrong digit with p > 0.9 that is not said to be no digit."
+        f"{before['commit'][:7]}. Wrong, sure: a wrong digit with p > 0.9 that is not said to be no digit. "
+        f"Said to be no digit: of {', '.join(NO_SINGLE_DIGIT)} {flagged} %."
     )
 
 
