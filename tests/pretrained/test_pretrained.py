@@ -70,7 +70,7 @@ def test_it_scores_on_mnist_what_it_says(name: str) -> None:
 @pytest.mark.mnist
 @pytest.mark.parametrize("name", names())
 def test_hardly_a_digit_that_is_read_is_taken_for_none(name: str, mnist: DigitImages) -> None:
-    images = mnist.test_images.float().numpy() / np.float32(255)
+    images = (mnist.test_images.float() / 255).numpy()
     answers = Predictor(load_pretrained(name)).predict_images(images, np.zeros(len(images), np.int64))
     refused = ~answers.is_digit & (answers.digits == mnist.test_digits.numpy())
     assert refused.mean() <= 0.001
