@@ -107,7 +107,8 @@ def answer_nan(model: Any) -> None:
 
 
 def answer_more_than_one(model: Any) -> None:
-    replace_output(model, helper.make_node("Exp", ["before"], ["is_digit_probability"]))
+    more = helper.make_node("Exp", ["before"], ["more"])  # from 1 on
+    replace_output(model, more, helper.make_node("Exp", ["more"], ["is_digit_probability"]))
 
 
 def answer_less_than_none(model: Any) -> None:
