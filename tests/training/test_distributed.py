@@ -6,8 +6,10 @@ Lightning's own launcher, and with the variables that SLURM's srun sets.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -100,9 +102,12 @@ def run_together(*commands: tuple[list[str], dict[str, str]]) -> list[tuple[int,
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody uses, below those that clients get: other tests connect by thousands."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def torchrun(nodes: int, node: int, processes: int, port: int, *words: str) -> list[str]:
