@@ -13,7 +13,7 @@ from mnist_adder.models.base import evaluation_mode
 _IMAGES_AT_ONCE = 500
 KEPT = 0.98  # of the digits, where the passing characters are counted independently of a threshold
 THRESHOLD = 0.05
-"""The least probability of a digit: of MNIST's validation images 99.96 % have more, see docs/dev/log.md."""
+"""The least probability of a digit, for all runs; docs/dev/log.md says why it is not chosen for each."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,7 +52,7 @@ def load_images(
         return mnist_images.load_images(dataset, data_dir, notify)
     data, characters = mnist_images.load_images("mnist", data_dir, notify), load_characters()
     if notify is not None:
-        notify("Drawing pen-written characters with many pens, which takes about a minute.")
+        notify("Drawing pen-written characters with many pens, which takes a minute or two.")
     learned_from = [character for character in characters if not character.validation]
     images, labels = draw_training_images(learned_from, *data.select("train"))
     return replace(
