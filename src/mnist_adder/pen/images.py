@@ -50,7 +50,8 @@ def load_images(
     """
     if dataset != "mnist+pen":
         return mnist_images.load_images(dataset, data_dir, notify)
-    data, characters = mnist_images.load_images("mnist", data_dir, notify), load_characters()
+    characters = load_characters()  # before anything is downloaded
+    data = mnist_images.load_images("mnist", data_dir, notify)
     if notify is not None:
         notify("Drawing pen-written characters with many pens, which takes a minute or two.")
     learned_from = [character for character in characters if not character.validation]
